@@ -1,0 +1,1 @@
+"""StreamQL: the Azure Stream Analytics query language, anywhere Python runs."""

@@ -1,0 +1,158 @@
+"""Everything that can go wrong because of what the user wrote, connected or fed in.
+
+    StreamqlError
+    ├── CompileError            the query is refused before any event is read       exit 2
+    │   ├── ParseError          it is not a sentence of the language
+    │   ├── BindError           it names or combines things that do not fit
+    │   └── NotSupportedYet     it is valid, and this version cannot run it
+    ├── UsageError              a flag, a setting or a file does not fit            exit 2
+    └── RunError                the job was running and had to stop                 exit 3
+        ├── DataError           a value does not fit (cast, overflow, wrong type)
+        ├── FunctionError       a JavaScript, Python or scoring function failed
+        ├── InputError          an input cannot be read
+        └── OutputError         an output cannot be written
+
+`InternalError` is outside of the tree: it means a defect of StreamQL.
+Messages are lower case, say what was found, and end without a full stop; the hint says what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where something was written: character offsets into the query, end excluded."""
+
+    start: int
+    end: int
+
+
+class InternalError(Exception):
+    """A defect of StreamQL, not of the query or the data."""
+
+
+class StreamqlError(Exception):
+    """Base of all errors caused by what the user wrote or connected.
+
+    Args:
+        message: what was found, in one sentence.
+        span: the place in the query, where there is one.
+        hint: what would fit or what to do.
+    """
+
+    exit_code: ClassVar[int] = 3
+
+    def __init__(self, message: str, span: Span | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.span = span
+        self.hint = hint
+
+    def at(self, span: Span | None) -> StreamqlError:
+        """Return self with a place, unless it has one already (the innermost place wins)."""
+        if self.span is None:
+            self.span = span
+        return self
+
+
+class CompileError(StreamqlError):
+    """The query is refused before any event is read."""
+
+    exit_code = 2
+
+
+class ParseError(CompileError):
+    """The text is not a sentence of the language."""
+
+
+class BindError(CompileError):
+    """The query names or combines things that do not fit."""
+
+
+class NotSupportedYet(CompileError):
+    """The construct is valid, and this version of StreamQL cannot run it."""
+
+    def __init__(self, construct: str, span: Span | None = None, hint: str | None = None) -> None:
+        super().__init__(f"{construct}: not supported yet", span, hint)
+
+
+class UsageError(StreamqlError):
+    """A flag, a setting or a file does not fit."""
+
+    exit_code = 2
+
+
+class RunError(StreamqlError):
+    """The job was running and had to stop.
+
+    `row` is the row's index within the batch at hand; whoever knows the batch turns it into the
+    event's number in its input (`event`, counted from 1).
+    """
+
+    def __init__(
+        self,
+        message: str,
+        span: Span | None = None,
+        hint: str | None = None,
+        *,
+        row: int | None = None,
+        event: int | None = None,
+    ) -> None:
+        super().__init__(message, span, hint)
+        self.row = row
+        self.event = event
+
+
+class DataError(RunError):
+    """A value does not fit: a failed cast, an overflow, a wrong type at run time."""
+
+
+class FunctionError(RunError):
+    """A JavaScript, Python or scoring function failed."""
+
+
+class InputError(RunError):
+    """An input cannot be read."""
+
+
+class OutputError(RunError):
+    """An output cannot be written."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name most like `name` (ignoring case), or None when none is near."""
+    by_lower = {k.lower(): k for k in known}
+    match = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    return by_lower[match[0]] if match else None
+
+
+def suggest(name: str, known: Iterable[str]) -> str | None:
+    """Return the hint "did you mean ...?" for an unknown name, or None."""
+    near = nearest(name, known)
+    return f"did you mean {near}?" if near else None
+
+
+def render(error: StreamqlError, text: str | None = None) -> str:
+    """Return the error as a person should see it, with a caret under the place in `text`."""
+    lines = [f"error: {error.message}"]
+    event = getattr(error, "event", None)
+    if event is not None:
+        lines[0] += f" (event {event:,} of the input)"
+    if error.span is not None and text is not None:
+        start = min(error.span.start, len(text))
+        line_start = text.rfind("\n", 0, start) + 1
+        line_end = text.find("\n", start)
+        line = text[line_start : line_end if line_end >= 0 else len(text)].rstrip("\r")
+        column = start - line_start
+        width = max(1, min(error.span.end - start, len(line) - column))
+        lines.append(f"  line {text.count(chr(10), 0, start) + 1}, column {column + 1}")
+        lines.append(f"  | {line.expandtabs(1)}")
+        lines.append(f"  | {' ' * column}{'^' * width}")
+    if error.hint:
+        lines.append(f"hint: {error.hint}")
+    return "\n".join(lines)

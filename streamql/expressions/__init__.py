@@ -1,0 +1,1 @@
+"""Bound expressions: nodes and their evaluation over a batch."""

@@ -1,0 +1,1 @@
+"""The registry and the built-in functions, one family a file."""

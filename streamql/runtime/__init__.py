@@ -1,0 +1,1 @@
+"""Operators, the building of operators from a plan, and the runner."""

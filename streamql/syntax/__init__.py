@@ -1,0 +1,1 @@
+"""Text to syntax tree: nodes, parser, messages. Knows no function and no input."""

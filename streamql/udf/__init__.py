@@ -1,0 +1,1 @@
+"""Things that make function objects: JavaScript, Python, scoring."""

@@ -1,0 +1,1 @@
+"""Scoring functions: protocols, the HTTP client, the function object."""
