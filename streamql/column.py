@@ -299,7 +299,8 @@ def _typed(kind: Type, texts: pa.StringArray) -> list[tuple[Rows | None, Column]
     if kind is Type.BIT:
         return [(None, Column(kind, texts.cast(pa.bool_())))]
     if kind is Type.NUMBER:
-        return parse_numbers(texts).parts()
+        numbers = parse_numbers(texts)
+        return _exact_parts(texts) if numbers.type is Type.ANY else numbers.parts()
     return [(None, Column(kind, texts))]
 
 
@@ -323,6 +324,16 @@ def parse_numbers(texts: pa.StringArray) -> Column:
     return Column(Type.NUMBER, floats, pa.array(mask))
 
 
+def _exact_parts(texts: pa.StringArray) -> list[tuple[Rows | None, Column]]:
+    """Split number texts into bigint and float where `number` would round the bigints."""
+    whole = mask_of(pc.invert(pc.match_substring_regex(texts, "[.eE]")))
+    pieces: list[tuple[Rows | None, Column]] = []
+    for mask, kind in ((whole, Type.BIGINT), (~whole, Type.FLOAT)):
+        rows = np.flatnonzero(mask)
+        pieces.append((rows, Column(kind, texts.take(pa.array(rows)).cast(STORAGE[kind]))))
+    return pieces
+
+
 def _number_parts(column: Column) -> list[tuple[Rows | None, Column]]:
     whole = mask_of(column.integers)
     known = column.valid()
@@ -333,8 +344,13 @@ def _number_parts(column: Column) -> list[tuple[Rows | None, Column]]:
         (~known, Type.NULL),
     ):
         rows = np.flatnonzero(mask)
-        if len(rows):
-            pieces.append((rows, Column(kind, column.values.take(pa.array(rows)).cast(STORAGE[kind]))))
+        if len(rows) == 0:
+            continue
+        if kind is Type.NULL:
+            pieces.append((rows, nulls(len(rows))))
+        else:
+            values = column.values.take(pa.array(rows)).cast(STORAGE[kind])
+            pieces.append((rows, Column(kind, values)))
     return pieces
 
 

@@ -43,7 +43,9 @@ def parse_one(text: str) -> int | None:
         hours, minutes = int(found[8][1:3]), int(found[8][-2:])
         if minutes > 59:
             return None
-        zone = timezone(timedelta(minutes=(hours * 60 + minutes) * (-1 if found[8][0] == "-" else 1)))
+        zone = timezone(
+            timedelta(minutes=(hours * 60 + minutes) * (-1 if found[8][0] == "-" else 1))
+        )
     try:
         moment = datetime(year, month, day, hour, minute, second, tzinfo=zone)
     except ValueError:
@@ -119,9 +121,10 @@ def format_ticks(ticks: pa.Int64Array) -> pa.StringArray:
     year, month, day = civil(days)
     chars = np.empty((count, 28), np.uint8)
     chars[:] = np.frombuffer(b"0000-00-00T00:00:00.0000000Z", np.uint8)
-    parts = ((0, 4, year), (5, 2, month), (8, 2, day), (11, 2, rest // 3600))
-    parts += ((14, 2, rest // 60 % 60), (17, 2, rest % 60), (20, 7, fraction))
-    for at, width, part in parts:
+    date = ((0, 4, year), (5, 2, month), (8, 2, day))
+    hour, minute = rest // 3600, rest // 60 % 60
+    time = ((11, 2, hour), (14, 2, minute), (17, 2, rest % 60), (20, 7, fraction))
+    for at, width, part in (*date, *time):
         for place in range(width - 1, -1, -1):
             part, digit = np.divmod(part, 10)
             chars[:, at + place] += digit.astype(np.uint8)

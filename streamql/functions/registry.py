@@ -16,12 +16,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from ..column import Column, combine, nulls
 from ..errors import BindError, DataError, Span
 from ..types import STORAGE, Array, Type
 from .implicit import ARTICLES, convert
+from .split import by_type, each_group
 
 Kernel = Callable[..., "Array | Column"]
 
@@ -60,13 +60,15 @@ class Overload:
 
     `takes` are the parameter types; `any` takes whatever comes (the kernel gets the column as it
     is, mixed or not); `number` takes bigint and float mixed, as float64 values. With `variadic` the
-    last parameter may be repeated.
+    last parameter may be repeated. With `single`, columns of mixed types are split before the
+    kernel sees them, even where it takes `any`.
     """
 
     takes: tuple[Type, ...]
     returns: Type
     kernel: Kernel
     variadic: bool = False
+    single: bool = False
 
     def fit(self, count: int) -> tuple[Type, ...] | None:
         """Return the parameter types for `count` arguments, None if so many do not fit."""
@@ -85,6 +87,8 @@ class ScalarFunction(Function):
         handles_null: kernels see NULL arguments; otherwise a NULL argument gives NULL.
         casts: implicit conversions allowed beside bigint to float and ISO text to datetime.
         infix: the operator's sign, for messages and `explain`; None for a named function.
+        hint: what to do when no overload fits; None lists the overloads.
+        words: what a call writes before its arguments (the time unit of the date functions).
     """
 
     name: str
@@ -94,6 +98,8 @@ class ScalarFunction(Function):
     volatility: Volatility = Volatility.IMMUTABLE
     can_fail: bool = False
     infix: str | None = None
+    hint: str | None = None
+    words: tuple[str, ...] = ()
     family: str = ""
     documentation: str = ""
 
@@ -101,7 +107,9 @@ class ScalarFunction(Function):
         fitting = [o for o in self.overloads if o.fit(len(types)) is not None]
         if not fitting:
             raise BindError(
-                f"{self.name} takes {self._counts()}, found {len(types)}", span, self._usage()
+                f"{self.name} takes {self._counts()}, found {len(types) + len(self.words)}",
+                span,
+                self._usage(),
             )
         possible = [o for o in fitting if self._distance(o, types) is not None]
         if possible:
@@ -113,7 +121,9 @@ class ScalarFunction(Function):
         raise BindError(message, spans[at] if at < len(spans) else span, self._usage())
 
     def call(self, columns: Sequence[Column], count: int) -> Column:
-        if count and columns and all(c.constant for c in columns) and count > 1:
+        if count == 0:
+            return nulls(0)
+        if count > 1 and columns and all(c.constant for c in columns):
             one = self.call([c.first() for c in columns], 1)
             if one.type is Type.NULL:
                 return nulls(count)
@@ -126,13 +136,15 @@ class ScalarFunction(Function):
         types = [c.type for c in columns]
         overload = self._choose(types)
         if overload is None:
-            split = _split(columns, count)
+            split = by_type(columns, count)
             if split is not None:
-                return self._call_parts(split, count)
+                pieces = each_group(split, lambda rows, some: self._call(some, len(rows)))
+                return combine(count, pieces)
             fitting = [o for o in self.overloads if o.fit(len(types)) is not None]
             at, message = self._misfit(fitting, types)
             known = columns[at].valid()
-            raise DataError(message, row=int(np.argmax(known)) if len(known) else None)
+            row = int(np.argmax(known)) if len(known) else None
+            raise DataError(message, hint=self.hint, row=row)
         wanted = overload.fit(len(types)) or ()
         ready = [convert(c, t, self.name) for c, t in zip(columns, wanted, strict=True)]
         result = overload.kernel(*ready)
@@ -140,19 +152,6 @@ class ScalarFunction(Function):
             return result
         storage = STORAGE[overload.returns]
         return Column(overload.returns, result if result.type == storage else result.cast(storage))
-
-    def _call_parts(
-        self, groups: list[tuple[NDArray[np.int64], list[Column]]], count: int
-    ) -> Column:
-        pieces: list[tuple[NDArray[np.int64] | None, Column]] = []
-        for rows, columns in groups:
-            try:
-                pieces.append((rows, self._call(columns, len(rows))))
-            except DataError as error:
-                if error.row is not None:
-                    error.row = int(rows[error.row])
-                raise
-        return combine(count, pieces)
 
     def _choose(self, types: Sequence[Type]) -> Overload | None:
         best: tuple[int, Overload] | None = None
@@ -172,7 +171,8 @@ class ScalarFunction(Function):
         total = 0
         for given, want in zip(types, wanted, strict=True):
             step = self._step(given, want, running)
-            if step is None:
+            mixed = given in (Type.ANY, Type.NUMBER)
+            if step is None or (running and overload.single and want is Type.ANY and mixed):
                 return None
             total += step
         return total
@@ -195,14 +195,16 @@ class ScalarFunction(Function):
         for at, given in enumerate(types):
             allowed = list(dict.fromkeys((o.fit(len(types)) or ())[at] for o in fitting))
             if all(self._step(given, want, running=False) is None for want in allowed):
-                named = dict.fromkeys(
-                    t for a in allowed for t in (("bigint", "float") if a is Type.NUMBER else (str(a),))
-                )
-                quoted = ", ".join(f"'{n}'" for n in named)
+                numbers = ("bigint", "float")
+                pairs = [numbers if a is Type.NUMBER else (str(a),) for a in allowed]
+                quoted = ", ".join(dict.fromkeys(f"'{name}'" for pair in pairs for name in pair))
                 if self.infix:
-                    side = ("left", "right")[at] if len(types) == 2 else "only"
+                    if len(types) == 1:
+                        return at, f"{self.infix} does not take '{given}'; allowed: {quoted}"
+                    side = ("left", "right")[at]
                     return at, f"the {side} side of {self.infix} is '{given}'; allowed: {quoted}"
-                place = ARTICLES.get(at, f"{at + 1}th")
+                number = at + len(self.words)
+                place = ARTICLES.get(number, f"{number + 1}th")
                 return at, (
                     f"the {place} argument of {self.name} has the invalid type '{given}'; "
                     f"allowed: {quoted}"
@@ -211,52 +213,26 @@ class ScalarFunction(Function):
         return 0, f"{self.infix or self.name} does not take ({listed})"
 
     def _counts(self) -> str:
-        counts = sorted({len(o.takes) for o in self.overloads})
+        counts = sorted({len(o.takes) + len(self.words) for o in self.overloads})
         more = " or more" if any(o.variadic for o in self.overloads) else ""
         words = " or ".join(str(c) for c in counts)
         return f"{words}{more} argument{'' if words == '1' and not more else 's'}"
 
     def _usage(self) -> str:
-        shown = dict.fromkeys(
-            f"{self.name}({', '.join(str(t) for t in o.takes)}{', ...' if o.variadic else ''})"
-            for o in self.overloads
-        )
+        if self.hint:
+            return self.hint
+        shown = dict.fromkeys(self._signature(o) for o in self.overloads)
         return "there is " + ", ".join(list(shown)[:4])
+
+    def _signature(self, overload: Overload) -> str:
+        names = ["float" if t is Type.NUMBER else str(t) for t in overload.takes]
+        if self.infix:
+            return f" {self.infix} ".join(names) if len(names) > 1 else f"{self.infix} {names[0]}"
+        more = ", ..." if overload.variadic else ""
+        return f"{self.name}({', '.join((*self.words, *names))}{more})"
 
 
 _ALWAYS = frozenset({(Type.BIGINT, Type.FLOAT), (Type.TEXT, Type.DATETIME)})
-
-
-def _split(
-    columns: Sequence[Column], count: int
-) -> list[tuple[NDArray[np.int64], list[Column]]] | None:
-    """Cut the rows into groups in which every column has one type; None if they have already."""
-    if all(c.type not in (Type.ANY, Type.NUMBER) for c in columns):
-        return None
-    codes = np.zeros(count, np.int64)
-    all_parts = []
-    for column in columns:
-        parts = column.parts()
-        all_parts.append(parts)
-        codes *= len(parts)
-        for number, (rows, _) in enumerate(parts):
-            codes[slice(None) if rows is None else rows] += number
-    groups = []
-    for code in np.unique(codes):
-        rows = np.flatnonzero(codes == code)
-        chosen = []
-        rest = int(code)
-        for column, parts in zip(reversed(columns), reversed(all_parts), strict=True):
-            rest, number = divmod(rest, len(parts))
-            where, part = parts[number]
-            if where is None:
-                chosen.append(part.take(rows))
-            else:
-                chosen.append(part.take(np.searchsorted(where, rows)))
-            if column.constant:
-                chosen[-1] = replace(chosen[-1], constant=True)
-        groups.append((rows, chosen[::-1]))
-    return groups
 
 
 @dataclass
@@ -277,11 +253,13 @@ class FunctionSet:
         casts: Iterable[tuple[Type, Type]] = (),
         can_fail: bool = False,
         infix: str | None = None,
+        hint: str | None = None,
+        single: bool = False,
     ) -> Callable[[Kernel], Kernel]:
         """Add an overload of the function `name`; the kernel's docstring is its documentation."""
 
         def add(kernel: Kernel) -> Kernel:
-            overload = Overload(tuple(takes), returns, kernel, variadic)
+            overload = Overload(tuple(takes), returns, kernel, variadic, single)
             known = self.functions.get(name.lower())
             if known is None:
                 known = ScalarFunction(name, family=self.family, infix=infix)
@@ -291,6 +269,7 @@ class FunctionSet:
                 handles_null=known.handles_null or handles_null,
                 casts=known.casts | frozenset(casts),
                 can_fail=known.can_fail or can_fail,
+                hint=known.hint or hint,
                 documentation=known.documentation or (kernel.__doc__ or ""),
             )
             return kernel
@@ -330,9 +309,7 @@ class Registry:
         )
 
 
-def map_rows(
-    convert_row: Callable[..., Any], returns: Type, *columns: Column
-) -> Array:
+def map_rows(convert_row: Callable[..., Any], returns: Type, *columns: Column) -> Array:
     """Apply a Python function to each row in which no argument is NULL. For rare kernels only.
 
     A ValueError from the function becomes a DataError that knows the row.

@@ -145,7 +145,7 @@ class Case(Node):
 
 @dataclass(frozen=True, slots=True)
 class Cast(Node):
-    """`CAST(operand AS type)`, or TRY_CAST with `lenient`. `type` as written, e.g. nvarchar(max)."""
+    """`CAST(operand AS type)`, or TRY_CAST with `lenient`; `type` as written: nvarchar(max)."""
 
     operand: Expr
     type: Name

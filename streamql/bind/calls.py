@@ -1,0 +1,177 @@
+"""Function calls: which function a name means, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..errors import BindError, CompileError, NotSupportedYet, Span, suggest
+from ..expressions.nodes import Call, Coalesce, Expr, Timestamp
+from ..functions.builtins import BUILTINS
+from ..functions.datetime import UNIT_FUNCTIONS, unit_function
+from ..syntax import nodes as ast
+from ..types import Type
+from .scope import Scope
+
+Bind = Callable[[ast.Expr, Scope], Expr]
+
+_AGGREGATES = frozenset(
+    "count sum avg min max stdev stdevp var varp collect collecttop topone percentile_cont"
+    " percentile_disc".split()
+)
+_ANALYTIC = frozenset(
+    "lag last isfirst anomalydetection_spikeanddip anomalydetection_changepoint".split()
+)
+_GEOSPATIAL = frozenset(
+    "createpoint createlinestring createpolygon st_distance st_intersects st_overlaps"
+    " st_within".split()
+)
+_TABLE_FUNCTIONS = frozenset({"getarrayelements", "getrecordproperties"})
+_WINDOWS = frozenset(
+    "tumblingwindow tumbling hoppingwindow hopping slidingwindow sliding sessionwindow session"
+    " windows window".split()
+)
+_NAMESPACES = ("udf", "uda", "system")
+
+
+def bind_call(node: ast.Call, scope: Scope, bind: Bind) -> Expr:
+    """Return the bound call. Raises BindError or NotSupportedYet with the place and what fits."""
+    prefix = ".".join(n.text for n in node.prefix).lower()
+    name = node.name.text.lower()
+    if prefix == "system":
+        return _system(node, name)
+    if prefix == "udf":
+        return _user_function(node, scope, bind)
+    if prefix == "uda":
+        raise NotSupportedYet("user-defined aggregates", node.span)
+    if prefix:
+        _refuse_prefix(node, prefix, name, scope)
+    return _built_in(node, name, scope, bind)
+
+
+def _built_in(node: ast.Call, name: str, scope: Scope, bind: Bind) -> Expr:
+    _refuse_later(node, name)
+    if node.over is not None:
+        raise BindError(f"{node.name.text} takes no OVER clause", node.over.span)
+    if node.distinct:
+        raise BindError(f"{node.name.text} takes no DISTINCT", node.span)
+    if name == "coalesce":
+        values = tuple(bind(a, scope) for a in node.arguments)
+        if len(values) < 2:
+            raise BindError(f"COALESCE takes 2 or more arguments, found {len(values)}", node.span)
+        kinds = {v.type for v in values} - {Type.NULL}
+        kind = kinds.pop() if len(kinds) == 1 else Type.ANY
+        return Coalesce(kind, node.span, values)
+    if name.upper() in UNIT_FUNCTIONS:
+        return _with_unit(node, scope, bind)
+    if name not in BUILTINS:
+        raise _unknown(node, scope)
+    return builtin(name, tuple(bind(a, scope) for a in node.arguments), node.span)
+
+
+def builtin(name: str, arguments: tuple[Expr, ...], span: Span) -> Call:
+    """Return the call of a built-in function on bound arguments."""
+    function = BUILTINS[name.lower()]
+    kind = function.check([a.type for a in arguments], span, [a.span for a in arguments])
+    return Call(kind, span, function, arguments)
+
+
+def _with_unit(node: ast.Call, scope: Scope, bind: Bind) -> Call:
+    if not node.arguments:
+        raise BindError(f"{node.name.text} needs a time unit first", node.span)
+    word = node.arguments[0]
+    unit = word.names[0].text if isinstance(word, ast.Path) and len(word.names) == 1 else None
+    try:
+        function = unit_function(node.name.text.upper(), unit)
+    except CompileError as error:
+        raise error.at(word.span) from None
+    bound = tuple(bind(a, scope) for a in node.arguments[1:])
+    kind = function.check([a.type for a in bound], node.span, [a.span for a in bound])
+    return Call(kind, node.span, function, bound)
+
+
+def _system(node: ast.Call, name: str) -> Expr:
+    if name == "timestamp":
+        if node.arguments:
+            raise BindError("System.Timestamp() takes no argument", node.span)
+        return Timestamp(Type.DATETIME, node.span)
+    if name == "window":
+        raise BindError(
+            "System.Window() stands only in the select list of a query that groups by a window",
+            node.span,
+        )
+    raise BindError(
+        f"there is no System.{node.name.text}",
+        node.span,
+        suggest(name, ["Timestamp", "Window"]) or "there are System.Timestamp() and System.Window()",
+    )
+
+
+def _user_function(node: ast.Call, scope: Scope, bind: Bind) -> Call:
+    registry = scope.environment.registry
+    function = registry.udf(node.name.text)
+    if function is None:
+        hint = suggest(node.name.text, registry.udfs)
+        if hint is not None:
+            hint = hint.replace("did you mean ", "did you mean udf.")
+        elif node.name.text.lower() in BUILTINS:
+            hint = f"{node.name.text} is built in: write it without udf."
+        elif registry.udfs:
+            hint = "there is " + ", ".join(f"udf.{n}" for n in sorted(registry.udfs)[:8])
+        else:
+            hint = f"give it with --function {node.name.text}=FILE.js or URL, or --functions DIR"
+        raise BindError(f"unknown function udf.{node.name.text}", node.span, hint)
+    bound = tuple(bind(a, scope) for a in node.arguments)
+    kind = function.check([a.type for a in bound], node.span, [a.span for a in bound])
+    return Call(kind, node.span, function, bound)
+
+
+def _refuse_prefix(node: ast.Call, prefix: str, name: str, scope: Scope) -> None:
+    """Level 1.2 is strict about prefixes; earlier levels ignore a wrong one before a built-in."""
+    spelled = ".".join(n.text for n in node.prefix)
+    known = name in BUILTINS or name == "coalesce" or name.upper() in UNIT_FUNCTIONS
+    if known and scope.environment.level != "1.2":
+        return
+    hint = f"write {node.name.text}(...)" if known else suggest(prefix, _NAMESPACES)
+    if not known and scope.environment.registry.udf(node.name.text) is not None:
+        hint = f"did you mean udf.{node.name.text}?"
+    raise BindError(f"there is no function {spelled}.{node.name.text}", node.span, hint)
+
+
+def _refuse_later(node: ast.Call, name: str) -> None:
+    if name in _TABLE_FUNCTIONS:
+        raise BindError(
+            f"{node.name.text} makes rows and stands only after CROSS APPLY or OUTER APPLY",
+            node.span,
+            f"write FROM input CROSS APPLY {node.name.text}(column) AS element",
+        )
+    if name in _AGGREGATES and node.over is None:
+        raise NotSupportedYet(f"aggregate {node.name.text}", node.span)
+    if name in _ANALYTIC or name in _AGGREGATES:
+        raise NotSupportedYet(f"analytic function {node.name.text}", node.span)
+    if name in _GEOSPATIAL:
+        raise NotSupportedYet(f"geospatial function {node.name.text}", node.span)
+    if name == "getmetadatapropertyvalue":
+        raise NotSupportedYet("GetMetadataPropertyValue", node.span)
+    if name in _WINDOWS:
+        raise BindError(f"{node.name.text} stands only in GROUP BY", node.span)
+
+
+def _unknown(node: ast.Call, scope: Scope) -> BindError:
+    name = node.name.text
+    if scope.environment.registry.udf(name) is not None:
+        return BindError(f"unknown function {name}", node.span, f"did you mean udf.{name}?")
+    known = [f.name for f in BUILTINS.values()] + ["COALESCE", *UNIT_FUNCTIONS, *_AGGREGATES]
+    return BindError(
+        f"unknown function {name}",
+        node.span,
+        suggest(name, known) or "user functions are called as udf.NAME; `streamql functions` lists the others",
+    )
+
+
+def refuse_boolean(value: Expr) -> BindError:
+    """Return the error for a value where a condition must stand."""
+    if value.type is Type.BIT:
+        return BindError("a bit is no condition", value.span, "compare it: write ... = 1")
+    return BindError(
+        "a value is no condition", value.span, "compare it with something, or test IS NOT NULL"
+    )

@@ -1,0 +1,158 @@
+"""SELECT: its clauses one by one, from FROM to the select list."""
+
+from __future__ import annotations
+
+from ..batch import MAIN
+from ..errors import BindError, NotSupportedYet, Span
+from ..expressions.nodes import Expr, Field, Whole
+from ..plan.nodes import Filter, Plan, Project, Shape
+from ..rows import find
+from ..syntax import nodes as ast
+from ..types import Type
+from .expressions import bind_condition, bind_value
+from .names import output_name
+from .scope import Environment, Scope, Source
+from .sources import Sources
+
+Item = tuple[str | None, Expr]
+
+
+def bind_select(node: ast.Select, sources: Sources) -> tuple[Plan, Shape]:
+    """Return the plan of one SELECT and the columns it has. Raises BindError, NotSupportedYet."""
+    environment = sources.environment
+    if node.source is None:
+        raise BindError(
+            "SELECT needs a FROM",
+            node.span,
+            "there is no query without an input: write FROM and the input's name",
+        )
+    plan, relations = sources.bind(node.source)
+    scope = Scope(environment, relations)
+    if node.where is not None:
+        plan = Filter(plan, bind_condition(node.where, scope))
+    if node.group_by:
+        _refuse_grouping(node.group_by)
+    if node.having is not None:
+        plan = Filter(plan, bind_condition(node.having, scope))
+    items = _select_list(node.items, scope, environment)
+    if len(items) == 1 and items[0][0] is None and items[0][1] == _main(relations):
+        return plan, relations[0].shape
+    return Project(plan, tuple(items)), _shape(items)
+
+
+def _main(relations: tuple[Source, ...]) -> Expr | None:
+    if len(relations) != 1 or relations[0].shape.columns is not None:
+        return None
+    whole = relations[0]
+    return Whole(Type.RECORD, _NOWHERE, whole.key)
+
+
+_NOWHERE = Span(0, 0)
+
+
+def _select_list(
+    nodes: tuple[ast.SelectItem, ...], scope: Scope, environment: Environment
+) -> list[Item]:
+    explicit: dict[str, ast.SelectItem] = {}
+    for number, node in enumerate(nodes, 1):
+        if isinstance(node.value, ast.Star):
+            continue
+        name = output_name(node, number, environment.level)
+        if name.lower() in explicit and _is_named(node):
+            raise BindError(
+                f"two columns are named {name}", (node.alias or node).span, "give one another alias"
+            )
+        explicit[name.lower()] = node
+    items: list[Item] = []
+    taken: set[str] = set()
+    for number, node in enumerate(nodes, 1):
+        if isinstance(node.value, ast.Star):
+            for name, value in _star(node.value, scope):
+                if name is None or name.lower() not in explicit.keys() | taken:
+                    items.append((name, value))
+                    taken.add((name or "").lower())
+            continue
+        name = output_name(node, number, environment.level)
+        while name.lower() in taken:
+            name += "_"
+        taken.add(name.lower())
+        items.append((name, bind_value(node.value, scope)))
+    return items
+
+
+def _is_named(node: ast.SelectItem) -> bool:
+    """Tell whether the column's name was chosen by the query, not derived from a call."""
+    return node.alias is not None or isinstance(node.value, ast.Path)
+
+
+def _star(star: ast.Star, scope: Scope) -> list[Item]:
+    """Return what a star stands for: known columns by name, open relations to be spread."""
+    if not star.prefix:
+        items: list[Item] = []
+        for source in scope.sources:
+            if source.key == MAIN:
+                items += _all_of(source, star)
+            else:  # the element of an APPLY is one record column (language 2)
+                items.append((source.alias, Whole(Type.RECORD, star.span, source.key)))
+        return items
+    owner = scope.source(star.prefix[0].text)
+    if owner is not None and len(star.prefix) == 1:
+        return _all_of(owner, star)
+    value = bind_value(ast.Path(star.span, star.prefix), scope)
+    if value.type not in (Type.ANY, Type.RECORD, Type.NULL):
+        raise BindError(f"{star.prefix[-1].text} is {value.type}, and only a record has fields", star.span)
+    return [(None, value)]
+
+
+def _all_of(source: Source, star: ast.Star) -> list[Item]:
+    columns = source.shape.columns
+    if columns is None:
+        return [(None, Whole(Type.RECORD, star.span, source.key))]
+    return [(n, Field(t, star.span, source.key, (n,))) for n, t in columns.items()]
+
+
+def _shape(items: list[Item]) -> Shape:
+    if any(name is None for name, _ in items):
+        return Shape()
+    columns = {name: value.type for name, value in items if name is not None}
+    return Shape(columns, tuple(columns))
+
+
+def _refuse_grouping(group_by: tuple[ast.GroupItem, ...]) -> None:
+    windows = [g for g in group_by if isinstance(g, ast.Window | ast.Windows) or _is_snapshot(g)]
+    if not windows:
+        raise BindError(
+            "GROUP BY needs a window",
+            group_by[0].span,
+            "add TumblingWindow(second, 10), another window, or System.Timestamp()",
+        )
+    functions = [w for w in windows if isinstance(w, ast.Window | ast.Windows)]
+    if len(functions) > 1:
+        raise BindError(
+            "GROUP BY takes one window", functions[1].span, "several go into Windows(..., ...)"
+        )
+    raise NotSupportedYet("GROUP BY with a window", windows[0].span)
+
+
+def _is_snapshot(item: ast.GroupItem) -> bool:
+    return (
+        isinstance(item, ast.Call)
+        and item.name.text.lower() == "timestamp"
+        and [p.text.lower() for p in item.prefix] == ["system"]
+    )
+
+
+def align(left: Shape, plan: Plan, right: Shape, node: ast.Query) -> Plan:
+    """Return the right side of a UNION with its columns in the order of the left (by name)."""
+    if left.columns is None or right.columns is None or left.order == right.order:
+        return plan
+    found = [find(name, right.columns) for name in left.order]
+    if len(left.order) != len(right.order) or None in found:
+        ours, theirs = ", ".join(left.order), ", ".join(right.order)
+        raise BindError(f"UNION of ({ours}) with ({theirs})", node.span, "both need the same columns")
+    items = tuple(
+        (name, Field(right.columns[f], node.span, MAIN, (f,)))
+        for name, f in zip(left.order, found, strict=True)
+        if f is not None
+    )
+    return Project(plan, items)

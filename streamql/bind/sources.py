@@ -1,0 +1,166 @@
+"""FROM: which relations a SELECT reads, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields
+
+from ..batch import MAIN
+from ..errors import BindError, NotSupportedYet, Span, suggest
+from ..expressions.nodes import Expr
+from ..plan.nodes import Plan, Scan, SetTime, Shape, Unnest
+from ..syntax import nodes as ast
+from ..types import Type
+from .expressions import bind_value
+from .scope import Environment, Scope, Source
+
+BindQuery = Callable[[ast.Query], tuple[Plan, Shape]]
+
+_ELEMENTS = {
+    "getarrayelements": {"ArrayIndex": Type.BIGINT, "ArrayValue": Type.ANY},
+    "getrecordproperties": {"PropertyName": Type.TEXT, "PropertyValue": Type.ANY},
+}
+
+
+@dataclass
+class Sources:
+    """Binds FROM clauses of one script; an input read twice with the same time is read once."""
+
+    environment: Environment
+    bind_query: BindQuery
+    _scans: dict[str, Scan] = field(default_factory=dict)
+    _timed: list[tuple[str, ast.Expr, SetTime]] = field(default_factory=list)
+
+    def bind(self, node: ast.Source) -> tuple[Plan, tuple[Source, ...]]:
+        """Return the plan that reads FROM, and the relations it puts side by side."""
+        match node:
+            case ast.Table():
+                return self._table(node)
+            case ast.Subquery(query=query, alias=alias):
+                plan, shape = self.bind_query(query)
+                return plan, (Source(alias.text if alias else "", MAIN, shape),)
+            case ast.Apply():
+                return self._apply(node)
+            case ast.Join(right=right, span=span):
+                raise NotSupportedYet("JOIN", Span(node.left.span.end, right.span.end) if span else span)
+            case ast.MatchRecognize(source=source, span=span):
+                raise NotSupportedYet("MATCH_RECOGNIZE", Span(source.span.end, span.end))
+
+    def _table(self, node: ast.Table) -> tuple[Plan, tuple[Source, ...]]:
+        name = node.name.text
+        alias = (node.alias or node.name).text
+        step = self.environment.step(name)
+        if step is not None:
+            if node.timestamp_by is not None:
+                raise BindError(
+                    "TIMESTAMP BY belongs to inputs, and this is a step",
+                    node.timestamp_by.span,
+                    f"put it where the step {name} reads its input",
+                )
+            source = Source(alias, MAIN, step[2], name)
+            self._partition(node, source)
+            return step[1], (source,)
+        known = self.environment.input(name)
+        if known is None:
+            raise self._unknown(node)
+        if known in self.environment.references:
+            raise BindError(
+                f"{name} is reference data, and a query reads a stream",
+                node.name.span,
+                f"join it: FROM stream JOIN {name} ON ...",
+            )
+        self.environment.used[known] = None
+        source = Source(alias, MAIN, self.environment.inputs[known], known)
+        plan: Plan = self._scans.setdefault(known, Scan(known))
+        clause = node.timestamp_by
+        default = self.environment.timestamps.get(known)
+        if clause is None and default is not None:
+            name_of = ast.Name(node.name.span, default)
+            clause = ast.TimestampBy(node.name.span, ast.Path(node.name.span, (name_of,)))
+        if clause is not None:
+            plan = self._time(known, clause, plan, source)
+        self._partition(node, source)
+        return plan, (source,)
+
+    def _time(self, name: str, clause: ast.TimestampBy, scan: Plan, source: Source) -> Plan:
+        if clause.over:
+            raise NotSupportedYet("TIMESTAMP BY ... OVER", clause.over[0].span)
+        for part in _parts(clause.value):
+            if isinstance(part, ast.Call) and _is_system_timestamp(part):
+                raise BindError(
+                    "System.Timestamp() is what TIMESTAMP BY sets, and cannot be in it", part.span
+                )
+        for input_name, value, known in self._timed:
+            if input_name == name and value == clause.value:
+                return known
+        value = bind_value(clause.value, Scope(self.environment, (source,)))
+        if value.type not in (Type.ANY, Type.DATETIME, Type.TEXT, Type.NULL):
+            raise BindError(
+                f"TIMESTAMP BY needs a datetime, found {value.type}",
+                clause.value.span,
+                "turn epoch numbers into one: DATEADD(millisecond, n, '1970-01-01T00:00:00Z')",
+            )
+        made = SetTime(scan, value, name)
+        self._timed.append((name, clause.value, made))
+        return made
+
+    def _partition(self, node: ast.Table, source: Source) -> None:
+        """Check PARTITION BY: it splits the work, and rows of stateless steps pass unchanged."""
+        if node.partition_by is None:
+            return
+        scope = Scope(self.environment, (source,))
+        for key in node.partition_by.keys:
+            bind_value(key, scope)
+        count = node.partition_by.count
+        if count is not None and (not isinstance(count.value, int) or count.value <= 1):
+            raise BindError("INTO needs a number of partitions above 1", count.span)
+
+    def _apply(self, node: ast.Apply) -> tuple[Plan, tuple[Source, ...]]:
+        plan, sources = self.bind(node.source)
+        call = node.call
+        name = call.name.text.lower()
+        if name not in _ELEMENTS or call.prefix:
+            raise BindError(
+                f"APPLY takes GetArrayElements or GetRecordProperties, found {call.name.text}",
+                call.span,
+            )
+        if len(call.arguments) != 1:
+            raise BindError(f"{call.name.text} takes 1 argument, found {len(call.arguments)}", call.span)
+        argument: Expr = bind_value(call.arguments[0], Scope(self.environment, sources))
+        want = Type.ARRAY if name == "getarrayelements" else Type.RECORD
+        if argument.type not in (Type.ANY, Type.NULL, want):
+            raise BindError(
+                f"{call.name.text} takes {want}, found {argument.type}", call.arguments[0].span
+            )
+        alias = node.alias.text
+        if any(s.alias.lower() == alias.lower() for s in sources):
+            raise BindError(f"the name {alias} is taken", node.alias.span)
+        shape = Shape(_ELEMENTS[name], tuple(_ELEMENTS[name]))
+        element = Source(alias, alias.lower(), shape)
+        return Unnest(plan, name, argument, element.key, node.outer), (*sources, element)
+
+    def _unknown(self, node: ast.Table) -> BindError:
+        name = node.name.text
+        known = [*self.environment.inputs, *(s[0].name.text for s in self.environment.steps.values())]
+        hint = suggest(name, known) or (
+            "there is " + ", ".join(known[:8]) if known else f"give it with --input {name}=FILE"
+        )
+        return BindError(f"unknown input {name}", node.name.span, hint)
+
+
+def _is_system_timestamp(node: ast.Call) -> bool:
+    return (
+        len(node.prefix) == 1
+        and node.prefix[0].text.lower() == "system"
+        and node.name.text.lower() == "timestamp"
+    )
+
+
+def _parts(node: ast.Node) -> Iterator[ast.Node]:
+    """Yield a tree and all nodes in it."""
+    yield node
+    for part in fields(node):
+        value = getattr(node, part.name)
+        for inner in value if isinstance(value, tuple) else (value,):
+            if isinstance(inner, ast.Node):
+                yield from _parts(inner)

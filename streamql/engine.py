@@ -1,0 +1,210 @@
+"""The Python API: text in, rows out. `_compile` and `_execute` read as the data flow."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from .backends.local import LocalJob, Opened, run_local
+from .bind.scope import Environment
+from .bind.script import bind_script, input_names
+from .catalog import Inputs, input_of
+from .errors import UsageError
+from .functions.builtins import BUILTINS
+from .functions.registry import Registry
+from .optimize.driver import optimize
+from .plan.nodes import Job as Plan
+from .result import Result
+from .runtime.runner import JobStatus
+from .settings import Settings
+from .summary import JobSummary
+from .syntax.parser import parse
+from .udf.catalog import Functions
+from .udf.python import PythonFunction
+
+Python = Callable[..., Any]
+
+
+class Engine:
+    """Inputs, functions and settings, and the queries run with them.
+
+    An engine holds no global state; several may live side by side, also in threads. Settings are
+    given as a `Settings` or by name: `Engine(compatibility_level="1.1")`.
+    """
+
+    def __init__(
+        self, settings: Settings | None = None, *, now: Python | None = None, **overrides: Any
+    ) -> None:
+        self.settings = Settings.with_overrides(settings, overrides)
+        self.cut: Callable[[int], Iterator[int]] | None = None
+        self._now = now or (lambda: time.time_ns() // 100)
+        self._inputs = Inputs(self.settings)
+        self._functions = Functions(self.settings)
+
+    # -- inputs -----------------------------------------------------------------------------
+
+    def register(self, name: str, source: Any, *, timestamp: str | None = None) -> None:
+        """Make data readable as the input `name`.
+
+        Args:
+            name: the name in FROM.
+            source: a list of dicts, a pyarrow table, batch or reader, a pandas DataFrame, an
+                iterator or async iterator of dicts or tables, or a path or URI.
+            timestamp: the column that is the event's time where the query has no TIMESTAMP BY.
+        """
+        self._inputs.add(name, input_of(source, self.settings), timestamp)
+
+    def register_uri(self, name: str, uri: str) -> None:
+        """Make a file, folder, pattern or `-` (standard input) readable as the input `name`."""
+        self._inputs.add_uri(name, uri)
+
+    def register_reference_uri(self, name: str, uri: str) -> None:
+        """Make a file known as reference data `name`."""
+        self._inputs.add_reference(name, uri)
+
+    # -- functions --------------------------------------------------------------------------
+
+    def javascript(self, name: str, source: str, file: str | None = None) -> None:
+        """Make a JavaScript function callable as `udf.name`; `source` is its text."""
+        self._functions.add_javascript(name, source, file or f"{name}.js")
+
+    def model(self, name: str, spec: str, **settings: Any) -> None:
+        """Make a model callable as `udf.name`: a scoring URL, or the path of a `score.py`."""
+        self._functions.add_model(name, spec, {k: str(v) for k, v in settings.items()})
+
+    def function(
+        self,
+        function: Python | None = None,
+        *,
+        name: str | None = None,
+        vectorized: bool = False,
+        volatile: bool = False,
+    ) -> Any:
+        """Make a Python function callable as `udf.NAME`; use as a decorator, with or without ().
+
+        With `vectorized` the function takes and returns Arrow arrays. `volatile` functions are
+        called for each use, others once for equal arguments in one batch.
+        """
+
+        def add(python: Python) -> Python:
+            alias = name or python.__name__
+            made = PythonFunction(alias, python, vectorized=vectorized, volatile=volatile)
+            self._functions.add(made)
+            return python
+
+        return add if function is None else add(function)
+
+    def functions_from(self, directory: str | Path) -> None:
+        """Make each ALIAS.js of a folder callable as `udf.ALIAS`."""
+        self._functions.add_directory(Path(directory))
+
+    def function_from(self, alias: str, spec: str) -> None:
+        """Make `udf.alias` from a .js file, a score.py, or a scoring URL."""
+        self._functions.add_spec(alias, spec)
+
+    # -- queries ----------------------------------------------------------------------------
+
+    def sql(self, script: str) -> Result:
+        """Compile a script and return its rows, to be read one by one or all at once.
+
+        Raises CompileError here, RunError where the rows are read.
+        """
+        plan = self._compile(script)
+        return Result(lambda targets: self._discard(plan, targets), plan.outputs)
+
+    def _discard(self, plan: Plan, targets: dict[str, Any]) -> None:
+        self._execute(plan, Opened(targets))
+
+    def job(
+        self,
+        script: str,
+        *,
+        bind_input: str | None = None,
+        outputs: Mapping[str, str] | None = None,
+        output_dir: str | None = None,
+        default_output: str = "-",
+    ) -> Job:
+        """Compile a script whose rows go to files or standard output.
+
+        Args:
+            script: the query.
+            bind_input: a URI for the query's only input, given without a name.
+            outputs: URI of each output by name.
+            output_dir: a folder that gets `NAME.jsonl` for each other output.
+            default_output: where the remaining outputs go.
+        """
+        if bind_input is not None:
+            self._bind_only(script, bind_input)
+        plan = self._compile(script)
+        opened = Opened.of_uris(plan.outputs, outputs or {}, output_dir, default_output)
+        return Job(self, plan, opened)
+
+    def _bind_only(self, script: str, uri: str) -> None:
+        names = [n for n in input_names(parse(script)) if not self._inputs.has(n)]
+        if len(names) != 1:
+            listed = ", ".join(names) or "none"
+            raise UsageError(
+                f"--input {uri} names no input, and the query has {len(names)} open: {listed}",
+                hint="write --input NAME=" + uri,
+            )
+        self.register_uri(names[0], uri)
+
+    def _compile(self, script: str) -> Plan:
+        tree = parse(script)
+        self.settings.refuse_unbuilt()
+        registry = Registry(BUILTINS, self._functions.by_alias())
+        environment = Environment(
+            self._inputs.shapes(),
+            self._inputs.references(),
+            registry,
+            self.settings.compatibility_level,
+            timestamps=self._inputs.timestamps(),
+        )
+        return optimize(bind_script(tree, environment))
+
+    def _execute(
+        self,
+        plan: Plan,
+        outputs: Opened,
+        on_progress: Callable[[JobStatus], None] | None = None,
+    ) -> JobSummary:
+        readings = {name: self._inputs.opener(name) for name in plan.inputs}
+        job = LocalJob(plan, readings, self.settings, self._now(), self.cut)
+        return run_local(job, outputs, on_progress)
+
+    # -- the end ----------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Let go of the JavaScript engine and of connections to models."""
+        self._functions.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class Job:
+    """A compiled script with its outputs. Runs once."""
+
+    def __init__(self, engine: Engine, plan: Plan, outputs: Opened) -> None:
+        self._engine = engine
+        self._outputs = outputs
+        self.plan = plan
+
+    def run(self, on_progress: Callable[[JobStatus], None] | None = None) -> JobSummary:
+        """Run to the end of the inputs and return what happened.
+
+        Raises RunError. KeyboardInterrupt stops the job: what was written stays, and it is raised
+        again.
+        """
+        return self._engine._execute(self.plan, self._outputs, on_progress)

@@ -1,0 +1,227 @@
+"""What `Engine.sql` returns: the rows of a job, as they come or all at once."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from .batch import MAIN, Batch
+from .column import Column, from_values
+from .errors import UsageError
+from .rows import ColumnRows, concat_rows
+
+Run = Callable[[dict[str, Any]], None]
+_END = object()
+
+
+def row_dicts(batch: Batch) -> list[dict[str, Any]]:
+    """Return the rows of a batch as Python dicts."""
+    rows = batch.relations[MAIN]
+    if isinstance(rows, ColumnRows) and not rows.absent:
+        lists = [column.to_pylist() for column in rows.columns.values()]
+        names = list(rows.columns)
+        return [dict(zip(names, values, strict=True)) for values in zip(*lists, strict=True)]
+    return list(rows.record().to_pylist())
+
+
+class _Collected:
+    """An output that keeps its batches."""
+
+    def __init__(self) -> None:
+        self.batches: list[Batch] = []
+        self.rows = 0
+
+    def put(self, batch: Batch) -> None:
+        self.batches.append(batch)
+        self.rows += batch.count
+
+    def finish(self) -> None:
+        """Nothing is left to be done."""
+
+
+class _StoppedError(Exception):
+    """The reader of the rows went away."""
+
+
+class _Handed:
+    """An output whose batches another thread takes, a few at a time."""
+
+    def __init__(self, ready: queue.Queue[Any], stopped: threading.Event) -> None:
+        self._ready = ready
+        self._stopped = stopped
+        self.rows = 0
+
+    def put(self, batch: Batch) -> None:
+        self.rows += batch.count
+        _hand(self._ready, batch, self._stopped)
+
+    def finish(self) -> None:
+        """The end is told once, when the job has ended."""
+
+
+def _hand(ready: queue.Queue[Any], item: Any, stopped: threading.Event) -> None:
+    while not stopped.is_set():
+        try:
+            ready.put(item, timeout=0.1)
+        except queue.Full:
+            continue
+        return
+    raise _StoppedError
+
+
+class Result:
+    """The rows of a query. Each way to read them runs the query anew.
+
+    Iterating gives one dict per row as soon as it is there, also over endless inputs; `async for`
+    does the same without blocking the event loop. A script with several outputs gives those of one:
+    `result.output("alerts")`.
+    """
+
+    def __init__(self, run: Run, outputs: tuple[str, ...], chosen: str | None = None) -> None:
+        self._run = run
+        self.outputs = outputs
+        self._chosen = chosen
+
+    def output(self, name: str) -> Result:
+        """Return the rows of one output. Raises UsageError for an unknown name."""
+        known = {o.lower(): o for o in self.outputs}
+        if name.lower() not in known:
+            raise UsageError(f"no output {name!r}", hint="there is " + ", ".join(self.outputs))
+        return Result(self._run, self.outputs, known[name.lower()])
+
+    def _name(self) -> str:
+        if self._chosen is not None:
+            return self._chosen
+        if len(self.outputs) == 1:
+            return self.outputs[0]
+        raise UsageError(
+            "the query has several outputs: " + ", ".join(self.outputs),
+            hint=f"write result.output({self.outputs[0]!r})",
+        )
+
+    def batches(self) -> list[Batch]:
+        """Run to the end and return all batches of the output."""
+        name = self._name()
+        collected = {output: _Collected() for output in self.outputs}
+        self._run(dict(collected))
+        return collected[name].batches
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for batch in self._handed():
+            yield from row_dicts(batch)
+
+    async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
+        batches = self._handed()
+        try:
+            while True:
+                batch = await asyncio.to_thread(next, batches, None)
+                if batch is None:
+                    return
+                for row in row_dicts(batch):
+                    yield row
+        finally:
+            await asyncio.to_thread(batches.close)
+
+    def _handed(self) -> Any:
+        """Yield batches that a thread of its own produces; it ends when nobody reads any more."""
+        name = self._name()
+        ready: queue.Queue[Any] = queue.Queue(2)
+        stopped = threading.Event()
+        targets: dict[str, Any] = {output: _Collected() for output in self.outputs}
+        for output in self.outputs:
+            if output != name:
+                targets[output] = _Dropped()
+        targets[name] = _Handed(ready, stopped)
+
+        def work() -> None:
+            end: Any = _END
+            try:
+                self._run(targets)
+            except _StoppedError:
+                return
+            except BaseException as error:  # noqa: BLE001 - raised where the rows are read
+                end = error
+            try:
+                _hand(ready, end, stopped)
+            except _StoppedError:
+                return
+
+        thread = threading.Thread(target=work, name="streamql job", daemon=True)
+        thread.start()
+        try:
+            while True:
+                item = ready.get()
+                if item is _END:
+                    return
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+        finally:
+            stopped.set()
+            thread.join()
+
+    def fetchall(self) -> list[dict[str, Any]]:
+        """Run to the end and return all rows as dicts."""
+        return [row for batch in self.batches() for row in row_dicts(batch)]
+
+    def arrow(self) -> pa.Table:
+        """Run to the end and return all rows as an Arrow table.
+
+        Datetimes are timestamp[us, UTC]; columns of records and arrays are structs and lists where
+        all values agree, else JSON text; so are columns of mixed types.
+        """
+        from .formats.table import to_arrow
+
+        batches = self.batches()
+        if not batches:
+            return pa.table({})
+        rows = concat_rows([b.relations[MAIN] for b in batches])
+        if isinstance(rows, ColumnRows):
+            return to_arrow(rows.columns)
+        return to_arrow(_columns(rows.record()))
+
+    def to_pandas(self) -> Any:
+        """Run to the end and return all rows as a pandas DataFrame (needs `streamql[pandas]`)."""
+        return self.arrow().to_pandas()
+
+    def show(self, limit: int = 20) -> None:
+        """Print the first rows as a table."""
+        from rich.console import Console
+        from rich.table import Table
+
+        rows = []
+        for row in self:
+            rows.append(row)
+            if len(rows) > limit:
+                break
+        names = list(dict.fromkeys(name for row in rows[:limit] for name in row))
+        table = Table(*names)
+        for row in rows[:limit]:
+            table.add_row(*("" if row.get(n) is None else str(row[n]) for n in names))
+        console = Console()
+        console.print(table)
+        if len(rows) > limit:
+            console.print(f"the first {limit} rows; more follow")
+
+
+class _Dropped:
+    """An output nobody reads."""
+
+    rows = 0
+
+    def put(self, batch: Batch) -> None:
+        self.rows += batch.count
+
+    def finish(self) -> None:
+        """Nothing is left to be done."""
+
+
+def _columns(records: Column) -> dict[str, Column]:
+    values = records.to_pylist()
+    names = dict.fromkeys(name for value in values for name in value)
+    return {name: from_values([value.get(name) for value in values]) for name in names}

@@ -1,0 +1,171 @@
+"""Inputs at run time: a thread that reads and decodes, and batches on the other side."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from .. import instants
+from ..batch import MAIN, Batch
+from ..errors import DataError
+from ..formats.decoded import BadEvent, Decoded
+from ..rows import Rows
+from ..settings import Settings
+from ..text import valid
+from ..types import Type
+from .levels import OldLevel, WithoutKeys
+
+_AHEAD = 3
+"""Blocks decoded ahead of the pipeline: enough to keep it busy, little enough to stay flat."""
+
+
+class Reading(Protocol):
+    """What a connector's reader offers."""
+
+    def read(self) -> list[Decoded] | None:
+        """Return the events that are there now (may wait for some); None at the end."""
+
+    def close(self) -> None:
+        """Let go of the input."""
+
+
+@dataclass
+class InputCounts:
+    """What came in through one input."""
+
+    events: int = 0
+    bad: int = 0
+    first_bad: BadEvent | None = None
+    invalid_times: int = 0
+    first_invalid_time: int = 0
+
+
+@dataclass
+class InputReader:
+    """Reads one input in a thread of its own, never more than a few blocks ahead.
+
+    `wake` is called from that thread whenever something new is there. With `cut` batches hold at
+    most that many rows.
+    """
+
+    name: str
+    open: Callable[[], Reading]
+    settings: Settings
+    start: int
+    wake: Callable[[], None]
+    cut: Callable[[int], Iterator[int]] | None = None
+    counts: InputCounts = field(default_factory=InputCounts)
+
+    def __post_init__(self) -> None:
+        self._blocks: queue.Queue[Decoded | BaseException | None] = queue.Queue(_AHEAD)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"read {self.name}", daemon=True)
+        self.done = False
+
+    def begin(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop reading; the thread ends at its next block."""
+        self._stopped.set()
+
+    def _run(self) -> None:
+        reading: Reading | None = None
+        try:
+            reading = self.open()
+            while not self._stopped.is_set():
+                blocks = reading.read()
+                if blocks is None:
+                    break
+                for block in blocks:
+                    self._put(block)
+        except BaseException as error:  # noqa: BLE001 - handed over to the pipeline's thread
+            self._put(error)
+        finally:
+            if reading is not None:
+                reading.close()
+            self._put(None)
+
+    def _put(self, block: Decoded | BaseException | None) -> None:
+        while not self._stopped.is_set():
+            try:
+                self._blocks.put(block, timeout=0.2)
+            except queue.Full:
+                continue
+            self.wake()
+            return
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a block is there to be taken."""
+        return not self._blocks.empty()
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield the batches of the next block; nothing when none is there.
+
+        Sets `done` at the end of the input. Raises what reading raised.
+        """
+        try:
+            block = self._blocks.get_nowait()
+        except queue.Empty:
+            return
+        if block is None:
+            self.done = True
+            return
+        if isinstance(block, BaseException):
+            raise block
+        self._count(block)
+        if len(block.rows) == 0:
+            return
+        batch = self._batch(block)
+        at = 0
+        limit = self.settings.batch_rows
+        while at < batch.count:
+            size = next(self.cut(batch.count - at)) if self.cut else limit
+            if at == 0 and size >= batch.count:
+                yield batch
+                return
+            yield batch.take(np.arange(at, min(at + size, batch.count)))
+            at += size
+
+    def _count(self, block: Decoded) -> None:
+        self.counts.events += len(block.rows) + len(block.bad)
+        if not block.bad:
+            return
+        self.counts.bad += len(block.bad)
+        self.counts.first_bad = self.counts.first_bad or block.bad[0]
+        if self.settings.input_errors == "fail":
+            bad = block.bad[0]
+            where = f", line {bad.line}" if bad.line is not None else ""
+            raise DataError(
+                f"malformed event in {self.name}: {bad.reason}{where}",
+                hint="--set input_errors=skip counts such events and goes on",
+                event=bad.event,
+            )
+
+    def _batch(self, block: Decoded) -> Batch:
+        rows: Rows = block.rows
+        times = np.full(len(rows), self.start, np.int64)
+        reserved = [f for f in (self.settings.arrival_field, self.settings.metadata_field) if f]
+        if self.settings.arrival_field:
+            arrivals = rows.field((self.settings.arrival_field,))
+            for where, part in arrivals.parts():
+                values = part.values
+                if part.type is Type.TEXT:
+                    values = instants.parse(values)
+                elif part.type is not Type.DATETIME:
+                    continue
+                known = valid(values)
+                index = np.arange(len(rows)) if where is None else where
+                times[index[known]] = values.drop_null().to_numpy()
+        if reserved:
+            rows = WithoutKeys(rows, reserved)
+        if self.settings.compatibility_level != "1.2":
+            rows = OldLevel(rows, self.settings.compatibility_level)
+        return Batch({MAIN: rows}, times, block.events)

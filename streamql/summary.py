@@ -1,0 +1,67 @@
+"""What a job did, in numbers and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .runtime.readers import InputCounts
+
+
+@dataclass(frozen=True)
+class JobSummary:
+    """The figures of a finished job.
+
+    Attributes:
+        inputs: what came in, by input.
+        rows: how many rows each output got.
+        requests: requests made to scoring functions.
+        seconds: wall time from start to end.
+        skipped: rows dropped because a scoring function failed on them, by `on_error`.
+    """
+
+    inputs: Mapping[str, InputCounts]
+    rows: Mapping[str, int]
+    requests: int
+    seconds: float
+    skipped: int = 0
+    warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def events(self) -> int:
+        """Events read, malformed ones included."""
+        return sum(c.events for c in self.inputs.values())
+
+    @property
+    def bad_events(self) -> int:
+        """Events that could not be decoded."""
+        return sum(c.bad for c in self.inputs.values())
+
+    def sentences(self) -> list[str]:
+        """Return what a person should know, one line each; the first is the summary."""
+        rows = ", ".join(f"{n:,} row{_s(n)} to {name}" for name, n in self.rows.items())
+        parts = [f"{self.events:,} event{_s(self.events)}", rows]
+        if self.requests:
+            parts.append(f"{self.requests:,} request{_s(self.requests)}")
+        parts.append(f"{self.seconds:.2f} s")
+        lines = [", ".join(parts)]
+        for name, counts in self.inputs.items():
+            if counts.bad and counts.first_bad is not None:
+                first = counts.first_bad
+                where = f", line {first.line:,}" if first.line is not None else ""
+                lines.append(
+                    f"{counts.bad:,} of {counts.events:,} events of {name} malformed, skipped; "
+                    f"the first: event {first.event:,}{where}: {first.reason}"
+                )
+            if counts.invalid_times:
+                lines.append(
+                    f"{counts.invalid_times:,} of {counts.events:,} events of {name} without a "
+                    f"valid timestamp, dropped; the first: event {counts.first_invalid_time:,}"
+                )
+        if self.skipped:
+            lines.append(f"{self.skipped:,} row{_s(self.skipped)} skipped by on_error")
+        return lines
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"

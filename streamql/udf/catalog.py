@@ -1,0 +1,101 @@
+"""The user functions of an engine, by alias, and how each kind is made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import UsageError
+from ..functions.registry import Function
+from ..settings import Settings
+
+if TYPE_CHECKING:
+    from .javascript import JavaScriptRuntime
+    from .scoring import ScoringLoop
+
+
+class Functions:
+    """Collects functions; V8 and the HTTP client are made when the first one needs them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._functions: dict[str, Function] = {}
+        self._javascript: JavaScriptRuntime | None = None
+        self._loop: ScoringLoop | None = None
+
+    def by_alias(self) -> dict[str, Function]:
+        """Return the functions by their lower-case alias. Raises UsageError for stray settings."""
+        for alias in self._settings.functions:
+            if alias.lower() not in self._functions:
+                raise UsageError(
+                    f"--set {alias}....: there is no function {alias}",
+                    hint=f"give it with --function {alias}=SPEC",
+                )
+        return dict(self._functions)
+
+    def add(self, function: Function) -> None:
+        """Add a function; a later one of the same alias wins."""
+        self._functions[function.name.lower()] = function
+
+    def add_javascript(self, alias: str, source: str, file: str) -> None:
+        """Add a JavaScript function from its text. Raises CompileError with the script's line."""
+        from .javascript import JavaScriptRuntime, load_function
+
+        if self._javascript is None:
+            self._javascript = JavaScriptRuntime(
+                timeout=self._settings.js_timeout,
+                max_heap=self._settings.js_memory,
+                bits_as_numbers=self._settings.compatibility_level != "1.2",
+            )
+        self.add(load_function(alias, source, file, self._javascript))
+
+    def add_model(self, alias: str, spec: str, given: dict[str, str]) -> None:
+        """Add a scoring function behind a URL or in a score.py."""
+        from .scoring import ScoringLoop, ScoringSettings, scoring_function
+
+        if self._loop is None:
+            self._loop = ScoringLoop()
+        settings = {**given, **self._set_for(alias)}
+        made = scoring_function(alias, spec, ScoringSettings.from_strings(settings), self._loop)
+        self.add(made)
+
+    def add_spec(self, alias: str, spec: str) -> None:
+        """Add what `--function ALIAS=SPEC` names: FILE.js, a score.py, or a URL."""
+        if spec.startswith(("http://", "https://")) or spec.endswith(".py"):
+            self.add_model(alias, spec, {})
+        elif spec.endswith(".js"):
+            self.add_javascript(alias, _read(Path(spec)), spec)
+        else:
+            raise UsageError(
+                f"cannot make udf.{alias} from {spec}",
+                hint="a function is a .js file, a score.py, or an http(s) URL",
+            )
+
+    def add_directory(self, directory: Path) -> None:
+        """Add each ALIAS.js of a folder as `udf.ALIAS`."""
+        if not directory.is_dir():
+            raise UsageError(f"no folder {directory}", hint="--functions takes a folder of .js files")
+        for file in sorted(directory.glob("*.js")):
+            self.add_javascript(file.stem, _read(file), str(file))
+
+    def close(self) -> None:
+        """Let go of V8 and of the connections."""
+        if self._javascript is not None:
+            self._javascript.close()
+        if self._loop is not None:
+            self._loop.close()
+
+    def _set_for(self, alias: str) -> dict[str, str]:
+        for name, values in self._settings.functions.items():
+            if name.lower() == alias.lower():
+                return dict(values)
+        return {}
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} is not UTF-8 text") from None

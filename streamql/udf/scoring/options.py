@@ -1,0 +1,162 @@
+"""How the values of settings are read from text: counts, sizes, durations, secrets.
+
+A setting is a dataclass field made by `option`, which carries the reader of its text. Readers
+raise ValueError with what would fit; whoever knows the setting's name makes the error of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from ...errors import UsageError
+
+Reader = Callable[[str], Any]
+
+_SIZES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
+_SIZES |= {"kib": 2**10, "mib": 2**20, "gib": 2**30}
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_MEASURE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*")
+
+
+def option(default: Any, read: Reader, *, http_only: bool = False) -> Any:
+    """Return a dataclass field that is set from text by `read`."""
+    return dataclasses.field(default=default, metadata={"read": read, "http_only": http_only})
+
+
+def readers(owner: type[Any]) -> dict[str, Reader]:
+    """Return the readers of a dataclass's settings, by name."""
+    return {f.name: f.metadata["read"] for f in dataclasses.fields(owner) if "read" in f.metadata}
+
+
+def count(low: int, high: int) -> Reader:
+    """Return a reader of whole numbers from `low` to `high`."""
+
+    def read(text: str) -> int:
+        plain = text.strip().replace("_", "").replace(",", "")
+        if not re.fullmatch(r"\d{1,18}", plain) or not low <= int(plain) <= high:
+            raise ValueError(f"a whole number from {low:,} to {high:,}")
+        return int(plain)
+
+    return read
+
+
+def size(low: int, high: int) -> Reader:
+    """Return a reader of sizes in bytes, such as `4MB` (4,000,000) or `4MiB` (4,194,304)."""
+
+    def read(text: str) -> int:
+        match = _MEASURE.fullmatch(text)
+        if match is None or match[2].lower() not in _SIZES:
+            raise ValueError("a size such as 4MB, 512KB or 1000000")
+        value = int(float(match[1]) * _SIZES[match[2].lower()])
+        if not low <= value <= high:
+            raise ValueError(f"a size from {low:,} to {high:,} bytes")
+        return value
+
+    return read
+
+
+def duration(*, zero: bool = False, none: bool = False) -> Reader:
+    """Return a reader of durations in seconds, such as `100s`, `250ms`, `2m`.
+
+    `zero` allows 0; `none` allows the word none, which gives None.
+    """
+
+    def read(text: str) -> float | None:
+        if none and text.strip().lower() == "none":
+            return None
+        match = _MEASURE.fullmatch(text)
+        unit = match[2].lower() if match else ""
+        if match is None or (unit not in _SECONDS and float(match[1]) != 0):
+            raise ValueError("a duration with its unit, such as 100s, 250ms or 2m")
+        value = float(match[1]) * _SECONDS.get(unit, 1.0)
+        if value == 0 and not zero:
+            raise ValueError("a duration longer than 0")
+        if value > 30 * 86400:
+            raise ValueError("a duration of at most 30 days")
+        return value
+
+    return read
+
+
+def text(value: str) -> str:
+    """Read a text that is not empty."""
+    if not value:
+        raise ValueError("a text that is not empty")
+    return value
+
+
+def json_object(value: str) -> str:
+    """Read a JSON object; the value is its compact text."""
+    try:
+        parsed = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise ValueError('a JSON object such as {"name": 1}')
+    return orjson.dumps(parsed).decode()
+
+
+def file(value: str) -> str:
+    """Read the path of a file that exists."""
+    if not Path(value).is_file():
+        raise ValueError("the path of a file that is there")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A secret by the place where it is kept; its value is read when it is used, never shown."""
+
+    kind: str
+    place: str
+
+    @staticmethod
+    def refer(value: str) -> Secret:
+        """Read `env:NAME` or `file:PATH`; a literal is refused."""
+        kind, colon, place = value.partition(":")
+        if kind not in ("env", "file") or not colon or not place:
+            # the text is not repeated: it may be the secret itself
+            raise ValueError("env:NAME or file:PATH; a literal secret is refused")
+        return Secret(kind, place)
+
+    def value(self) -> str:
+        """Return the secret. Raises UsageError that names the place when there is none."""
+        if self.kind == "env":
+            found = os.environ.get(self.place, "")
+            if not found:
+                raise UsageError(f"the environment variable {self.place} is not set")
+        else:
+            try:
+                found = Path(self.place).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                reason = getattr(error, "strerror", None) or "not UTF-8"
+                raise UsageError(f"cannot read the secret in {self.place}: {reason}") from None
+        if not found or not found.isascii() or not found.isprintable():
+            raise UsageError(f"the secret in {self.kind}:{self.place} is empty or not one line")
+        return found
+
+
+def secret(value: str) -> Secret:
+    """Read the place of a secret."""
+    return Secret.refer(value)
+
+
+def proxy(value: str) -> str | Secret | None:
+    """Read where requests go through: `none`, `env` (HTTP_PROXY and the like), or a URL."""
+    if value == "none":
+        return None
+    if value == "env":
+        return value
+    if value.startswith(("env:", "file:")):
+        return Secret.refer(value)
+    if re.fullmatch(r"(https?|socks5h?)://[^@\s]+", value):
+        return value
+    raise ValueError("none, env, a proxy's URL without a password, env:NAME or file:PATH")

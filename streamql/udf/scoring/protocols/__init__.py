@@ -1,0 +1,1 @@
+"""Protocols: how rows become the body of a request, and how an answer becomes rows."""

@@ -1,0 +1,189 @@
+"""What can be set about a scoring function, and how it is read from `--set score.NAME=VALUE`."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import orjson
+
+from ...errors import UsageError, nearest, suggest
+from ...types import Type, type_named
+from . import options
+from .options import Secret, option
+from .protocols.azureml import AzureML
+from .protocols.catalog import PROTOCOLS, protocol_named
+from .protocols.protocol import Protocol
+
+_HEADER = "header."
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_SECRET_HEADER = re.compile(r"authori[sz]ation|key|token|secret|password|cookie|credential", re.I)
+_OWN_HEADERS = frozenset({"content-type", "content-length", "host", "transfer-encoding"})
+
+
+class OnError(Enum):
+    """What happens to a row that cannot be scored."""
+
+    FAIL = "fail"
+    NULL = "null"
+    DEFAULT = "default"
+    SKIP = "skip"
+    DEAD_LETTER = "dead_letter"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What happens to a row that cannot be scored, and the value it gets with DEFAULT."""
+
+    action: OnError = OnError.FAIL
+    default: Any = None
+
+    @property
+    def drops(self) -> bool:
+        """Whether such a row leaves the stream."""
+        return self.action in (OnError.SKIP, OnError.DEAD_LETTER)
+
+
+def _policy(value: str) -> Policy:
+    word, colon, rest = value.partition(":")
+    word = word.strip().lower()
+    if word == OnError.DEFAULT.value:
+        if not rest.strip():
+            raise ValueError("default: VALUE (a JSON value or a text), e.g. default: 0")
+        try:
+            return Policy(OnError.DEFAULT, orjson.loads(rest.strip()))
+        except orjson.JSONDecodeError:
+            return Policy(OnError.DEFAULT, rest.strip())
+    if colon or word not in {action.value for action in OnError}:
+        raise ValueError("fail, null, default: VALUE, skip or dead_letter")
+    return Policy(OnError(word))
+
+
+def _returns(value: str) -> Type:
+    if value.strip().lower() == "any":
+        return Type.ANY
+    found = type_named(value)
+    if found is None:
+        raise ValueError("bigint, float, nvarchar(max), bit, datetime, record, array or any")
+    return found
+
+
+@dataclass(frozen=True)
+class ScoringSettings:
+    """Settings of one scoring function; `scoring.md` section 4 has the meaning of the first ones.
+
+    Attributes:
+        max_retries: retries of one request; None is 10, and no limit for 503 and broken
+            connections.
+        on_error: what happens to a row that cannot be scored.
+        returns: the type that every answer must have; `any` takes all.
+        max_answer_bytes: a longer answer is an error.
+        proxy: None sends directly; "env" takes the proxy from the environment.
+        protocol: how rows become a body and a body rows; has the protocol's own settings.
+    """
+
+    max_batch_count: int = option(1000, options.count(1, 1_000_000))
+    max_batch_bytes: int = option(4_000_000, options.size(1, 2**30))
+    max_batch_wait: float = option(0.0, options.duration(zero=True), http_only=True)
+    parallel_requests: int = option(20, options.count(1, 10_000), http_only=True)
+    attempt_timeout: float = option(100.0, options.duration(), http_only=True)
+    total_timeout: float | None = option(None, options.duration(none=True), http_only=True)
+    max_retries: int | None = option(None, options.count(0, 1_000_000), http_only=True)
+    max_answer_bytes: int = option(100_000_000, options.size(1, 2**31), http_only=True)
+    on_error: Policy = option(Policy(), _policy)
+    returns: Type = option(Type.ANY, _returns)
+    key: Secret | None = option(None, options.secret, http_only=True)
+    ca_file: str | None = option(None, options.file, http_only=True)
+    client_cert: str | None = option(None, options.file, http_only=True)
+    client_key: str | None = option(None, options.file, http_only=True)
+    proxy: str | Secret | None = option(None, options.proxy, http_only=True)
+    headers: Mapping[str, str | Secret] = field(
+        default_factory=dict, metadata={"http_only": True}
+    )
+    protocol: Protocol = field(default_factory=AzureML)
+
+    @classmethod
+    def from_strings(cls, values: Mapping[str, str], alias: str = "score") -> ScoringSettings:
+        """Return the settings given as text, e.g. {"max_batch_count": "100"}.
+
+        Raises UsageError for an unknown name (with the nearest known one) and for a value that
+        does not fit; `alias` is the function's name in these messages.
+        """
+        protocol = AzureML
+        if "protocol" in values:
+            protocol = _read(alias, "protocol", values["protocol"], protocol_named)
+        own, special = options.readers(cls), options.readers(protocol)
+        chosen: dict[str, Any] = {}
+        chosen_special: dict[str, Any] = {}
+        headers: dict[str, str | Secret] = {}
+        for name, value in values.items():
+            if name == "protocol":
+                continue
+            if name in own:
+                chosen[name] = _read(alias, name, value, own[name])
+            elif name in special:
+                chosen_special[name] = _read(alias, name, value, special[name])
+            elif name.startswith(_HEADER):
+                header = name[len(_HEADER) :]
+                headers[header] = _read(alias, name, value, lambda v, h=header: _header(h, v))
+            else:
+                raise _unknown(alias, name, [*own, *special, "protocol", "header.NAME"], protocol)
+        if chosen.get("client_key") and not chosen.get("client_cert"):
+            raise UsageError(f"{alias}.client_key is given without {alias}.client_cert")
+        return cls(**chosen, headers=headers, protocol=protocol(**chosen_special))
+
+    def refuse_http_only(self, alias: str) -> None:
+        """Raise UsageError when something is set that means nothing without HTTP."""
+        plain = ScoringSettings()
+        for known in dataclasses.fields(self):
+            changed = getattr(self, known.name) != getattr(plain, known.name)
+            if changed and known.metadata.get("http_only"):
+                raise UsageError(
+                    f"{alias}.{known.name} is a setting of models behind HTTP; "
+                    f"{alias} is a script that runs in this process"
+                )
+
+
+def _read(alias: str, name: str, value: str, read: options.Reader) -> Any:
+    try:
+        return read(value)
+    except ValueError as error:
+        shown = "" if "secret" in str(error) else f", found {value!r}"
+        raise UsageError(f"{alias}.{name} takes {error}{shown}", hint=_advice(str(error))) from None
+
+
+def _advice(message: str) -> str | None:
+    if "secret" not in message:
+        return None
+    return "put it into an environment variable and say env:NAME, or into a file and say file:PATH"
+
+
+def _header(name: str, value: str) -> str | Secret:
+    if not _HEADER_NAME.fullmatch(name):
+        raise ValueError("a header's name after header., e.g. header.x-team=rides")
+    if name.lower() in _OWN_HEADERS:
+        raise ValueError(f"no value: {name} is set by the request itself")
+    if value.startswith(("env:", "file:")) or _SECRET_HEADER.search(name):
+        return Secret.refer(value)
+    if not value.isascii() or not value.isprintable():
+        raise ValueError("a value of printable ASCII characters")
+    return value
+
+
+def _unknown(
+    alias: str, name: str, known: list[str], protocol: type[Protocol]
+) -> UsageError:
+    for other in PROTOCOLS:
+        if name in options.readers(other):
+            return UsageError(
+                f"{alias}.{name} is a setting of protocol {other.name}, not of {protocol.name}",
+                hint=f"set {alias}.protocol={other.name}",
+            )
+    hint = "say header.NAME=VALUE" if name in ("header", "headers") else suggest(name, known)
+    if hint is None or nearest(name, known) is None:
+        hint = hint or f"there is {', '.join(sorted(known))}"
+    return UsageError(f"{alias} has no setting {name!r}", hint=hint)
