@@ -7,18 +7,17 @@ whose values differ in type is `any` (JSON text per value) or `number` (bigint a
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from . import instants
+from .python_values import dump, python_type, revive
 from .text import bytes_of, first_bytes, loads, mask_of, quote, unquote, valid
 from .types import DATETIME_MARK, JSON_TYPES, STORAGE, Array, Type
 
@@ -169,7 +168,7 @@ class Column:
             case Type.ANY | Type.RECORD | Type.ARRAY:
                 found = loads(self.values)
                 if DATETIME_MARK.encode() in bytes_of(self.values).tobytes():
-                    return [_revive(value) for value in found]
+                    return [revive(value) for value in found]
                 return found
             case _:
                 return list(self.values.to_pylist())
@@ -184,13 +183,13 @@ def constant(value: object, count: int) -> Column:
     """Return a column that repeats one Python value (int, float, str, bool, None)."""
     if value is None:
         return nulls(count)
-    kind = _python_type(value)
+    kind = python_type(value)
     return Column(kind, pa.repeat(pa.scalar(value, STORAGE[kind]), count), None, True)
 
 
 def from_values(values: Sequence[Any]) -> Column:
     """Return a column of Python values of any types (dict, list and datetime included)."""
-    kinds = {_python_type(v) for v in values if v is not None}
+    kinds = {python_type(v) for v in values if v is not None}
     if not kinds:
         return nulls(len(values))
     if len(kinds) == 1:
@@ -204,59 +203,6 @@ def from_values(values: Sequence[Any]) -> Column:
         kind = Type.ANY
     texts = [None if v is None else dump(v) for v in values]
     return Column(kind, pa.array(texts, pa.string())).normal()
-
-
-def dump(value: Any) -> str:
-    """Return the JSON text of a Python value, datetimes marked."""
-    try:
-        return orjson.dumps(
-            value, default=_default, option=orjson.OPT_PASSTHROUGH_DATETIME
-        ).decode()
-    except TypeError:  # an integer beyond 64 bits inside
-        return json.dumps(value, default=_default, separators=(",", ":"), ensure_ascii=False)
-
-
-def _default(value: Any) -> Any:
-    if hasattr(value, "isoformat"):
-        ticks = pa.array([instants.from_datetime(value)], pa.int64())
-        return DATETIME_MARK + instants.format_ticks(ticks)[0].as_py()
-    if hasattr(value, "item"):
-        return value.item()
-    raise TypeError(f"a value of type {type(value).__name__} has no SQL type")
-
-
-def _python_type(value: object) -> Type:
-    match value:
-        case bool() | np.bool_():
-            return Type.BIT
-        case int() | np.integer():
-            return Type.BIGINT
-        case float() | np.floating():
-            return Type.FLOAT
-        case str():
-            return Type.TEXT
-        case dict():
-            return Type.RECORD
-        case list() | tuple():
-            return Type.ARRAY
-        case _ if hasattr(value, "isoformat"):
-            return Type.DATETIME
-        case _:
-            raise TypeError(f"a value of type {type(value).__name__} has no SQL type")
-
-
-def _revive(value: Any) -> Any:
-    """Turn marked strings inside a Python value into datetimes."""
-    match value:
-        case str() if value.startswith(DATETIME_MARK):
-            ticks = instants.parse_one(value[len(DATETIME_MARK) :])
-            return value if ticks is None else instants.to_datetime(ticks)
-        case dict():
-            return {key: _revive(inner) for key, inner in value.items()}
-        case list():
-            return [_revive(inner) for inner in value]
-        case _:
-            return value
 
 
 def float_texts(values: pa.DoubleArray) -> pa.StringArray:

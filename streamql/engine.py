@@ -14,7 +14,7 @@ from .bind.script import bind_script, input_names
 from .catalog import Inputs, input_of
 from .errors import UsageError
 from .functions.builtins import BUILTINS
-from .functions.registry import Registry
+from .functions.registry import Function, Registry
 from .optimize.driver import optimize
 from .plan.nodes import Job as Plan
 from .result import Result
@@ -39,7 +39,8 @@ class Engine:
         self, settings: Settings | None = None, *, now: Python | None = None, **overrides: Any
     ) -> None:
         self.settings = Settings.with_overrides(settings, overrides)
-        self.cut: Callable[[int], Iterator[int]] | None = None
+        self.cut: Iterator[int] | None = None
+        """For tests: yields the size of each next batch."""
         self._now = now or (lambda: time.time_ns() // 100)
         self._inputs = Inputs(self.settings)
         self._functions = Functions(self.settings)
@@ -96,6 +97,10 @@ class Engine:
             return python
 
         return add if function is None else add(function)
+
+    def add_function(self, function: Function) -> None:
+        """Make a function object callable as `udf.NAME`: for kinds of functions of your own."""
+        self._functions.add(function)
 
     def functions_from(self, directory: str | Path) -> None:
         """Make each ALIAS.js of a folder callable as `udf.ALIAS`."""

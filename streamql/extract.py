@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from .column import Column, dump, nulls
+from .column import Column, nulls
+from .python_values import dump
 from .text import first_bytes, loads
 from .types import JSON_TYPES, Type
 

@@ -136,7 +136,7 @@ def interleave(
     index[:, -1] = len(literals) - 1
     pieces = pa.concat_arrays([pa.array(literals, pa.string()), *values])
     flat = pieces.take(pa.array(index.ravel()))
-    ends = np.frombuffer(flat.buffers()[1], np.int32)[:: width][: count + 1]
+    ends = np.frombuffer(flat.buffers()[1], np.int32)[::width][: count + 1]
     return pa.Array.from_buffers(
         pa.string(), count, [None, pa.py_buffer(np.ascontiguousarray(ends)), flat.buffers()[2]]
     )
@@ -187,4 +187,3 @@ class RecordRows(Rows):
 
     def take(self, rows: NDArray[np.int64]) -> RecordRows:
         return RecordRows(self._records.take(rows))
-

@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from .column import Column, combine, dump
+from .column import Column, combine
 from .extract import extract
-from .rows import RecordRows, Rows
+from .python_values import dump
+from .rows import RecordRows, Rows, find
 from .text import loads, mask_of
 from .types import Type
 
@@ -41,10 +42,9 @@ class SpreadRows(Rows):
 
     def field(self, path: tuple[str, ...]) -> Column:
         named = [(n, v) for n, v in self._items if n is not None and isinstance(v, Column)]
-        for same in (lambda n: n == path[0], lambda n: n.lower() == path[0].lower()):
-            for name, column in named:
-                if same(name):
-                    return extract(column, path[1:])
+        known = find(path[0], dict(named))
+        if known is not None:
+            return extract(dict(named)[known], path[1:])
         found = [v.field(path) for n, v in self._items if isinstance(v, Rows)]
         if len(found) == 1:
             return found[0]
@@ -90,10 +90,14 @@ class SpreadRows(Rows):
         rows = np.flatnonzero(clash)
         index = pa.array(rows)
         lists = [
-            loads(v.record().values.take(index)) if isinstance(v, Rows) else loads(v.to_json().take(index))
+            loads(v.record().values.take(index))
+            if isinstance(v, Rows)
+            else loads(v.to_json().take(index))
             for _, v in self._items
         ]
-        merged = [dump(_merge([n for n, _ in self._items], values)) for values in zip(*lists, strict=True)]
+        merged = [
+            dump(_merge([n for n, _ in self._items], values)) for values in zip(*lists, strict=True)
+        ]
         fixed = np.asarray(whole.to_numpy(zero_copy_only=False), object)
         fixed[rows] = merged
         return Column(Type.RECORD, pa.array(fixed, pa.string()))
@@ -112,5 +116,3 @@ def _merge(names: Sequence[str | None], values: Sequence[Any]) -> dict[str, Any]
                 row[key] = inner
                 taken.add(key.lower())
     return row
-
-

@@ -24,9 +24,7 @@ def _evens(count: int) -> pa.Array:
     return _EVENS[0].slice(0, count)
 
 
-def slices(
-    buffer: pa.Buffer, starts: NDArray[np.int64], ends: NDArray[np.int64]
-) -> pa.StringArray:
+def slices(buffer: pa.Buffer, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> pa.StringArray:
     """Return the texts buffer[starts[i]:ends[i]] as one string array.
 
     The places must rise (ends[i] <= starts[i+1]): then (start, end, start, end, ...) is itself the

@@ -90,7 +90,7 @@ def rows(path: Path) -> list[dict]:
 
 
 def batch_sizes(case: Case, cuts: Cuts) -> Iterator[int] | None:
-    """Return how many events each batch takes: None for as many as there are.
+    """Return how many events each next batch takes; None for as many as there are.
 
     Random cuts depend on the case's name alone, so that a failure repeats.
     """
@@ -104,19 +104,16 @@ def batch_sizes(case: Case, cuts: Cuts) -> Iterator[int] | None:
 
 def execute(case: Case, cuts: Cuts, folder: Path) -> None:
     """Run the case through the public API; each output becomes `NAME.jsonl` in the folder."""
-    engine = streamql.Engine(
-        arrival_field="$arrival",
-        metadata_field="$meta",
-        batch_sizes=batch_sizes(case, cuts),
-        **case.settings,
-    )
-    for name, path in case.files("inputs").items():
-        engine.register(name, path)
-    for name, path in case.files("references").items():
-        engine.reference(name, path)
-    for alias, path in case.files("functions").items():
-        engine.javascript(alias, path.read_text(encoding="utf-8"))
-    engine.sql(case.query).write(folder)
+    fields = {"arrival_field": "$arrival", "metadata_field": "$meta"}
+    with streamql.Engine(**fields, **case.settings) as engine:
+        engine.cut = batch_sizes(case, cuts)
+        for name, path in case.files("inputs").items():
+            engine.register_uri(name, str(path))
+        for name, path in case.files("references").items():
+            engine.register_reference_uri(name, str(path))
+        if case.files("functions"):
+            engine.functions_from(case.folder / "functions")
+        engine.job(case.query, output_dir=str(folder)).run()
 
 
 def run_case(case: Case, cuts: Cuts) -> Outputs:

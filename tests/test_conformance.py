@@ -1,4 +1,4 @@
-"""Every case of the conformance corpus, with its events in one batch, one by one, and cut at random.
+"""Every case of the conformance corpus: all events in one batch, one by one, and cut at random.
 
 `not_built.txt` names the cases that this version refuses as not supported yet; a case that is no
 longer refused must leave it, so the list only shrinks. `disputed.toml` holds the cases whose

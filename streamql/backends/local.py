@@ -27,14 +27,14 @@ class LocalJob:
     Attributes:
         readings: how to open each input.
         start: the arrival time of events that bring none, in ticks.
-        cut: for tests: yields the size of the next batch, given the rows left of a block.
+        cut: for tests: yields the size of each next batch.
     """
 
     plan: Job
     readings: Mapping[str, Callable[[], Reading]]
     settings: Settings
     start: int
-    cut: Callable[[int], Iterator[int]] | None = None
+    cut: Iterator[int] | None = None
 
 
 @dataclass

@@ -15,20 +15,51 @@ from .scope import Scope
 Bind = Callable[[ast.Expr, Scope], Expr]
 
 _AGGREGATES = frozenset(
-    "count sum avg min max stdev stdevp var varp collect collecttop topone percentile_cont"
-    " percentile_disc".split()
+    [
+        "count",
+        "sum",
+        "avg",
+        "min",
+        "max",
+        "stdev",
+        "stdevp",
+        "var",
+        "varp",
+        "collect",
+        "collecttop",
+        "topone",
+        "percentile_cont",
+        "percentile_disc",
+    ]
 )
 _ANALYTIC = frozenset(
-    "lag last isfirst anomalydetection_spikeanddip anomalydetection_changepoint".split()
+    ["lag", "last", "isfirst", "anomalydetection_spikeanddip", "anomalydetection_changepoint"]
 )
 _GEOSPATIAL = frozenset(
-    "createpoint createlinestring createpolygon st_distance st_intersects st_overlaps"
-    " st_within".split()
+    [
+        "createpoint",
+        "createlinestring",
+        "createpolygon",
+        "st_distance",
+        "st_intersects",
+        "st_overlaps",
+        "st_within",
+    ]
 )
 _TABLE_FUNCTIONS = frozenset({"getarrayelements", "getrecordproperties"})
 _WINDOWS = frozenset(
-    "tumblingwindow tumbling hoppingwindow hopping slidingwindow sliding sessionwindow session"
-    " windows window".split()
+    [
+        "tumblingwindow",
+        "tumbling",
+        "hoppingwindow",
+        "hopping",
+        "slidingwindow",
+        "sliding",
+        "sessionwindow",
+        "session",
+        "windows",
+        "window",
+    ]
 )
 _NAMESPACES = ("udf", "uda", "system")
 
@@ -63,7 +94,7 @@ def _built_in(node: ast.Call, name: str, scope: Scope, bind: Bind) -> Expr:
         return Coalesce(kind, node.span, values)
     if name.upper() in UNIT_FUNCTIONS:
         return _with_unit(node, scope, bind)
-    if name not in BUILTINS:
+    if not _is_named(name):
         raise _unknown(node, scope)
     return builtin(name, tuple(bind(a, scope) for a in node.arguments), node.span)
 
@@ -73,6 +104,12 @@ def builtin(name: str, arguments: tuple[Expr, ...], span: Span) -> Call:
     function = BUILTINS[name.lower()]
     kind = function.check([a.type for a in arguments], span, [a.span for a in arguments])
     return Call(kind, span, function, arguments)
+
+
+def _is_named(name: str) -> bool:
+    """Tell whether a built-in function is called by this name; operators are written otherwise."""
+    function = BUILTINS.get(name)
+    return function is not None and getattr(function, "infix", None) is None
 
 
 def _with_unit(node: ast.Call, scope: Scope, bind: Bind) -> Call:
@@ -102,7 +139,8 @@ def _system(node: ast.Call, name: str) -> Expr:
     raise BindError(
         f"there is no System.{node.name.text}",
         node.span,
-        suggest(name, ["Timestamp", "Window"]) or "there are System.Timestamp() and System.Window()",
+        suggest(name, ["Timestamp", "Window"])
+        or "there are System.Timestamp() and System.Window()",
     )
 
 
@@ -128,7 +166,7 @@ def _user_function(node: ast.Call, scope: Scope, bind: Bind) -> Call:
 def _refuse_prefix(node: ast.Call, prefix: str, name: str, scope: Scope) -> None:
     """Level 1.2 is strict about prefixes; earlier levels ignore a wrong one before a built-in."""
     spelled = ".".join(n.text for n in node.prefix)
-    known = name in BUILTINS or name == "coalesce" or name.upper() in UNIT_FUNCTIONS
+    known = _is_named(name) or name == "coalesce" or name.upper() in UNIT_FUNCTIONS
     if known and scope.environment.level != "1.2":
         return
     hint = f"write {node.name.text}(...)" if known else suggest(prefix, _NAMESPACES)
@@ -160,11 +198,16 @@ def _unknown(node: ast.Call, scope: Scope) -> BindError:
     name = node.name.text
     if scope.environment.registry.udf(name) is not None:
         return BindError(f"unknown function {name}", node.span, f"did you mean udf.{name}?")
-    known = [f.name for f in BUILTINS.values()] + ["COALESCE", *UNIT_FUNCTIONS, *_AGGREGATES]
+    known = [f.name for n, f in BUILTINS.items() if _is_named(n)] + [
+        "COALESCE",
+        *UNIT_FUNCTIONS,
+        *_AGGREGATES,
+    ]
     return BindError(
         f"unknown function {name}",
         node.span,
-        suggest(name, known) or "user functions are called as udf.NAME; `streamql functions` lists the others",
+        suggest(name, known)
+        or "user functions are called as udf.NAME; `streamql functions` lists the others",
     )
 
 

@@ -86,7 +86,9 @@ class Scope:
         if owner is not None and len(names) > 1:
             return owner.field(names[1:])
         holding = [
-            s for s in self.sources if s.shape.columns is not None and find(first.text, s.shape.columns)
+            s
+            for s in self.sources
+            if s.shape.columns is not None and find(first.text, s.shape.columns)
         ]
         if owner is not None and not holding:
             return Whole(Type.RECORD, path.span, owner.key)
@@ -118,4 +120,6 @@ class Scope:
     @staticmethod
     def _ambiguous(name: ast.Name, sources: list[Source]) -> BindError:
         choices = " or ".join(f"{s.alias}.{name.text}" for s in sources[:3])
-        return BindError(f"{name.text} could belong to several inputs", name.span, f"write {choices}")
+        return BindError(
+            f"{name.text} could belong to several inputs", name.span, f"write {choices}"
+        )

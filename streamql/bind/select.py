@@ -67,10 +67,12 @@ def _select_list(
     taken: set[str] = set()
     for number, node in enumerate(nodes, 1):
         if isinstance(node.value, ast.Star):
-            for name, value in _star(node.value, scope):
-                if name is None or name.lower() not in explicit.keys() | taken:
-                    items.append((name, value))
-                    taken.add((name or "").lower())
+            for spread, value in _star(node.value, scope):
+                if spread is None:
+                    items.append((None, value))
+                elif spread.lower() not in explicit.keys() | taken:
+                    items.append((spread, value))
+                    taken.add(spread.lower())
             continue
         name = output_name(node, number, environment.level)
         while name.lower() in taken:
@@ -100,7 +102,9 @@ def _star(star: ast.Star, scope: Scope) -> list[Item]:
         return _all_of(owner, star)
     value = bind_value(ast.Path(star.span, star.prefix), scope)
     if value.type not in (Type.ANY, Type.RECORD, Type.NULL):
-        raise BindError(f"{star.prefix[-1].text} is {value.type}, and only a record has fields", star.span)
+        raise BindError(
+            f"{star.prefix[-1].text} is {value.type}, and only a record has fields", star.span
+        )
     return [(None, value)]
 
 
@@ -149,7 +153,9 @@ def align(left: Shape, plan: Plan, right: Shape, node: ast.Query) -> Plan:
     found = [find(name, right.columns) for name in left.order]
     if len(left.order) != len(right.order) or None in found:
         ours, theirs = ", ".join(left.order), ", ".join(right.order)
-        raise BindError(f"UNION of ({ours}) with ({theirs})", node.span, "both need the same columns")
+        raise BindError(
+            f"UNION of ({ours}) with ({theirs})", node.span, "both need the same columns"
+        )
     items = tuple(
         (name, Field(right.columns[f], node.span, MAIN, (f,)))
         for name, f in zip(left.order, found, strict=True)

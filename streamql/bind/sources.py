@@ -41,8 +41,8 @@ class Sources:
                 return plan, (Source(alias.text if alias else "", MAIN, shape),)
             case ast.Apply():
                 return self._apply(node)
-            case ast.Join(right=right, span=span):
-                raise NotSupportedYet("JOIN", Span(node.left.span.end, right.span.end) if span else span)
+            case ast.Join(right=right):
+                raise NotSupportedYet("JOIN", Span(node.left.span.end, right.span.end))
             case ast.MatchRecognize(source=source, span=span):
                 raise NotSupportedYet("MATCH_RECOGNIZE", Span(source.span.end, span.end))
 
@@ -90,8 +90,8 @@ class Sources:
                 raise BindError(
                     "System.Timestamp() is what TIMESTAMP BY sets, and cannot be in it", part.span
                 )
-        for input_name, value, known in self._timed:
-            if input_name == name and value == clause.value:
+        for input_name, other, known in self._timed:
+            if input_name == name and other == clause.value:
                 return known
         value = bind_value(clause.value, Scope(self.environment, (source,)))
         if value.type not in (Type.ANY, Type.DATETIME, Type.TEXT, Type.NULL):
@@ -125,7 +125,9 @@ class Sources:
                 call.span,
             )
         if len(call.arguments) != 1:
-            raise BindError(f"{call.name.text} takes 1 argument, found {len(call.arguments)}", call.span)
+            raise BindError(
+                f"{call.name.text} takes 1 argument, found {len(call.arguments)}", call.span
+            )
         argument: Expr = bind_value(call.arguments[0], Scope(self.environment, sources))
         want = Type.ARRAY if name == "getarrayelements" else Type.RECORD
         if argument.type not in (Type.ANY, Type.NULL, want):
@@ -141,7 +143,10 @@ class Sources:
 
     def _unknown(self, node: ast.Table) -> BindError:
         name = node.name.text
-        known = [*self.environment.inputs, *(s[0].name.text for s in self.environment.steps.values())]
+        known = [
+            *self.environment.inputs,
+            *(s[0].name.text for s in self.environment.steps.values()),
+        ]
         hint = suggest(name, known) or (
             "there is " + ", ".join(known[:8]) if known else f"give it with --input {name}=FILE"
         )

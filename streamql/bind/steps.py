@@ -32,7 +32,9 @@ def step_as_value(node: ast.Path, scope: Scope, bind: Bind) -> Expr:
     query = step.query
     reason = _not_row_wise(query)
     if reason is not None or not isinstance(query, ast.Select):
-        raise BindError(f"step {step.name.text} {reason}, so it is no value of this row", node.span, fix)
+        raise BindError(
+            f"step {step.name.text} {reason}, so it is no value of this row", node.span, fix
+        )
     table = query.source
     assert isinstance(table, ast.Table)
     same = [s for s in scope.sources if s.table.lower() == table.name.text.lower()]

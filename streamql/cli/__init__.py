@@ -1,1 +1,12 @@
-"""The command line: parse, call the engine, print."""
+"""The command line: parse, call the engine, print.
+
+One command a file. `group.py` holds the commands together and is the one place where errors end.
+Rows go to standard output, everything else to standard error. Modules import only click at their
+top, so that `streamql --version` starts at once.
+"""
+
+from __future__ import annotations
+
+from .group import main
+
+__all__ = ["main"]

@@ -72,10 +72,9 @@ class Evaluation:
 
     def _evaluate(self, expr: Expr) -> Column:
         batch = self.batch
-        count = batch.count
         match expr:
             case Literal(value=value):
-                return constant(value, count)
+                return constant(value, batch.count)
             case Field(relation=relation, path=path):
                 return batch.relations[relation].field(path)
             case Whole(relation=relation):
@@ -88,17 +87,19 @@ class Evaluation:
                 return extract(self.column(value), path)
             case MakeRecord(items=items):
                 return self._record(items)
-            case Call():
-                return self._call(expr)
-            case Cast(value=value, type=want, lenient=lenient):
-                try:
-                    return cast_to(self.column(value), want, lenient)
-                except RunError as error:
-                    raise self._placed(error, expr) from None
+            case Call() | Cast():
+                return self._apply(expr)
             case Case():
                 return self._case(expr)
             case Coalesce(values=values):
                 return self._coalesce(values)
+            case Logic() | Not() | IsNull() | OneOf():
+                return self._condition(expr)
+            case _:
+                assert_never(expr)
+
+    def _condition(self, expr: Logic | Not | IsNull | OneOf) -> Column:
+        match expr:
             case Logic():
                 return self._logic(expr)
             case Not(value=value):
@@ -112,9 +113,11 @@ class Evaluation:
             case _:
                 assert_never(expr)
 
-    def _call(self, expr: Call) -> Column:
-        columns = [self.column(a) for a in expr.arguments]
+    def _apply(self, expr: Call | Cast) -> Column:
         try:
+            if isinstance(expr, Cast):
+                return cast_to(self.column(expr.value), expr.type, expr.lenient)
+            columns = [self.column(a) for a in expr.arguments]
             return expr.function.call(columns, self.batch.count)
         except RunError as error:
             raise self._placed(error, expr) from None
@@ -198,7 +201,9 @@ class Evaluation:
     def _one_of(self, expr: OneOf) -> Column:
         value = self.column(expr.value)
         if value.type in (Type.TEXT, Type.BIGINT):
-            wanted = [i.value for i in expr.items if isinstance(i, Literal) and i.type is value.type]
+            wanted = [
+                i.value for i in expr.items if isinstance(i, Literal) and i.type is value.type
+            ]
             if len(wanted) == len(expr.items):
                 found = pc.is_in(value.values, pa.array(wanted, value.values.type))
                 unknown = pa.scalar(None, pa.bool_())
@@ -240,4 +245,3 @@ def evaluate_constant(expr: Expr) -> Literal | None:
         return None
     value = column.to_pylist()[0]
     return Literal(Type.NULL if value is None else column.type, expr.span, value)
-

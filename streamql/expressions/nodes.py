@@ -180,7 +180,7 @@ def rebuild(expr: Expr, change: Callable[[Expr], Expr]) -> Expr:
         new = inside(old)
         if new != old:
             changed[part.name] = new
-    return replace(expr, **changed) if changed else expr  # type: ignore[return-value]
+    return replace(expr, **changed) if changed else expr  # type: ignore[arg-type]
 
 
 def can_fail(expr: Expr) -> bool:

@@ -19,25 +19,39 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from ..column import Column
+from ..instants import TICKS_PER_SECOND, format_ticks
 from ..text import bytes_of, offsets_of, valid
-from ..types import Array
+from ..types import Array, Type
 
 GROUP = 10_000
 """A table of numbers holds 0 to GROUP - 1: four digits."""
+
+_MELT = 64
+"""Up to this size, a constant melts into a table made anew for it."""
 
 Index = NDArray[np.int32]
 
 
 @dataclass
 class Line:
-    """The pieces of a row, collected cell by cell for a batch of `count` rows."""
+    """The pieces of a row, collected cell by cell for a batch of `count` rows.
+
+    Attributes:
+        count: how many rows.
+        between: the text between two rows; it is part of the first piece of each row.
+    """
 
     count: int
+    between: str
     _sources: list[Array] = field(default_factory=list)
     _starts: dict[int, int] = field(default_factory=dict)
     _size: int = 0
     _pieces: list[Index | int] = field(default_factory=list)
     _constant: str = ""
+
+    def __post_init__(self) -> None:
+        self._constant = self.between
 
     def constant(self, text: str) -> None:
         """Add the same text to each row."""
@@ -52,9 +66,10 @@ class Line:
 
     def choose(self, table: pa.StringArray, index: Index) -> None:
         """Add, per row, the entry `index` of a small table."""
-        if self._constant:
+        if self._constant and len(table) <= _MELT:
             table = pc.binary_join_element_wise(self._constant, table, "")
             self._constant = ""
+        self._settle()
         self._pieces.append(index + np.int32(self._add(table)))
 
     def number(self, values: NDArray[np.int64], highest: int) -> None:
@@ -74,7 +89,7 @@ class Line:
 
     def _settle(self) -> None:
         if self._constant:
-            self._pieces.append(self._add(pa.array([self._constant])))
+            self._pieces.append(self._add(literal(self._constant)))
             self._constant = ""
 
     def _add(self, values: Array) -> int:
@@ -86,30 +101,29 @@ class Line:
             self._size += len(values)
         return start
 
-    def size(self) -> int:
-        """Return about how many bytes the texts have (tables, which are small, count as well)."""
-        return sum(s.nbytes for s in self._sources)
-
-    def join(self, before: str, between: str, after: str) -> pa.Buffer:
-        """Return all rows as one text: before, row, between, row, ..., row, after."""
-        tail = self._constant
-        self._constant = ""
-        # the end of a row and the start of the next are one piece, which opens every row; the first
-        # row must not have it, and the last one gets its end from `last`
-        opening = self._add(pa.array([tail + between]))
-        first = self._add(pa.array([before]))
-        last = self._add(pa.array([tail + after]))
-        width = len(self._pieces) + 1
+    def join(self, lead: str, after: str) -> pa.Buffer:
+        """Return all rows as one text: lead, row, between, row, ..., row, after."""
+        self._settle()
+        last = self._add(literal(after))
+        width = len(self._pieces)
         index = np.empty(self.count * width + 1, np.int32)
         grid = index[:-1].reshape(self.count, width)
-        grid[:, 0] = opening
-        for place, piece in enumerate(self._pieces, 1):
+        for place, piece in enumerate(self._pieces):
             grid[:, place] = piece
-        index[0] = first
         index[-1] = last
         flat = pa.concat_arrays(self._sources).take(pa.array(index))
-        data = flat.buffers()[2]
-        return data.slice(0, int(offsets_of(flat)[-1]))
+        data = flat.buffers()[2].slice(0, int(offsets_of(flat)[-1]))
+        # every row starts with `between`; the first must start with `lead`
+        if self.between.endswith(lead):
+            return data.slice(len(self.between.encode()) - len(lead.encode()))
+        rows = data.slice(len(self.between.encode()))
+        return pa.py_buffer(b"".join([lead.encode(), memoryview(rows)]))
+
+
+@lru_cache(maxsize=1024)
+def literal(*texts: str) -> pa.StringArray:
+    """Return texts as an array (kept: making one costs as much as writing a thousand cells)."""
+    return pa.array(texts, pa.string())
 
 
 @lru_cache(maxsize=64)
@@ -130,6 +144,18 @@ def _fractions() -> pa.StringArray:
     return pa.array(["." + (f"{i:04}".rstrip("0") or "0") for i in range(GROUP)], pa.string())
 
 
+@lru_cache(maxsize=1)
+def _thousandths() -> pa.StringArray:
+    """Return "000" to "999"."""
+    return pa.array([f"{i:03}" for i in range(1000)], pa.string())
+
+
+@lru_cache(maxsize=1)
+def _seconds() -> pa.StringArray:
+    """Return the minutes and seconds of an hour: "00:00" to "59:59"."""
+    return pa.array([f"{i // 60:02}:{i % 60:02}" for i in range(3600)], pa.string())
+
+
 def add_integers(line: Line, values: Array) -> bool:
     """Add a column of integers that are not NULL out of tables; False when they do not suit."""
     raw = values.to_numpy()
@@ -148,7 +174,8 @@ def add_floats(line: Line, values: Array) -> bool:
     raw = values.to_numpy()
     if line.count < GROUP:
         return False
-    scaled = np.rint(raw * GROUP)
+    with np.errstate(over="ignore"):
+        scaled = np.rint(raw * GROUP)
     if bool(np.signbit(raw).any()) or not bool((scaled / GROUP == raw).all()):
         return False
     if not float(scaled.max()) < float(GROUP) ** 3:
@@ -159,38 +186,85 @@ def add_floats(line: Line, values: Array) -> bool:
     return True
 
 
+def add_datetimes(line: Line, values: Array, quote: str) -> bool:
+    """Add a column of datetimes that are not NULL; False when they do not suit.
+
+    The pieces are the hour (few of them in a batch), minute and second, and the fraction.
+    """
+    raw = values.to_numpy()
+    if line.count < GROUP:
+        return False
+    hours, rest = np.divmod(raw, 3600 * TICKS_PER_SECOND)
+    first, last = int(hours.min()), int(hours.max())
+    if last - first > line.count // 4:
+        return False
+    starts = pa.array(np.arange(first, last + 1) * (3600 * TICKS_PER_SECOND))
+    line.constant(quote)
+    line.choose(pc.utf8_slice_codeunits(format_ticks(starts), 0, 14), (hours - first).astype("i4"))
+    seconds, fraction = np.divmod(rest, TICKS_PER_SECOND)
+    line.choose(_seconds(), seconds.astype(np.int32))
+    if not fraction.any():
+        line.constant(".0000000Z" + quote)
+        return True
+    high, low = np.divmod(fraction, 1000)
+    line.constant(".")
+    line.choose(_padded(), high.astype(np.int32))
+    if not low.any():
+        line.constant("000Z" + quote)
+        return True
+    line.choose(_thousandths(), low.astype(np.int32))
+    line.constant("Z" + quote)
+    return True
+
+
 def add_quoted(line: Line, values: pa.StringArray) -> None:
     """Add a column of texts as JSON strings, NULL as null."""
-    rows = np.arange(line.count, dtype=np.int32)
-    special = _rows_with_escapes(values)
-    if len(special):
-        escaped = [
-            orjson.dumps(t).decode()[1:-1] for t in values.take(pa.array(special)).to_pylist()
-        ]
-        rows[special] = np.arange(line.count, line.count + len(special), dtype=np.int32)
-        values = pa.concat_arrays([values, pa.array(escaped, pa.string())])
+    data = bytes_of(values)
+    special = rows_at(values, np.flatnonzero((data < 32) | (data == 34) | (data == 92)))
+    texts = values.take(pa.array(special)).to_pylist() if len(special) else []
+    values, rows = replaced(values, special, [orjson.dumps(t).decode()[1:-1] for t in texts])
     if values.null_count == 0:
         line.constant('"')
         line.texts(values, rows)
         line.constant('"')
         return
     missing = (~valid(values)[: line.count]).astype(np.int32)
-    line.choose(pa.array(['"', "null"]), missing)
+    line.choose(literal('"', "null"), missing)
     line.texts(values, rows)
-    line.choose(pa.array(['"', ""]), missing)
+    line.choose(literal('"', ""), missing)
 
 
-def _rows_with_escapes(values: pa.StringArray) -> NDArray[np.int64]:
-    """Return the rows whose text JSON must escape."""
-    data = bytes_of(values)
-    places = np.flatnonzero((data < 32) | (data == 34) | (data == 92))
+def rows_at(values: pa.StringArray, places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the rows whose values hold the bytes at these places of `bytes_of(values)`."""
     if len(places) == 0:
         return places
     offsets = offsets_of(values)
     # the last value that starts at or before the place; equal offsets are empty values
-    rows = np.searchsorted(offsets, places + offsets[0], side="right") - 1
-    found = np.unique(rows)
+    found = np.unique(np.searchsorted(offsets, places + offsets[0], side="right") - 1)
     return found[valid(values)[found]] if values.null_count else found
+
+
+def replaced(
+    values: pa.StringArray, rows: NDArray[np.int64], texts: list[str]
+) -> tuple[pa.StringArray, Index]:
+    """Return values with new texts laid behind them, and the index that puts these into `rows`."""
+    count = len(values)
+    index = np.arange(count, dtype=np.int32)
+    if len(rows):
+        index[rows] = np.arange(count, count + len(rows), dtype=np.int32)
+        values = pa.concat_arrays([values, pa.array(texts, pa.string())])
+    return values, index
+
+
+def finite(column: Column) -> Column:
+    """Return a column without NaN and infinity, which become NULL."""
+    if column.type not in (Type.FLOAT, Type.NUMBER):
+        return column
+    good = np.isfinite(column.values.fill_null(0.0).to_numpy())
+    if good.all():
+        return column
+    values = pc.if_else(pa.array(good), column.values, pa.scalar(None, pa.float64()))
+    return Column(column.type, values, column.integers)
 
 
 def add_plain(line: Line, texts: pa.StringArray, null: str) -> None:
@@ -200,7 +274,7 @@ def add_plain(line: Line, texts: pa.StringArray, null: str) -> None:
         return
     rows = np.arange(line.count, dtype=np.int32)
     rows[~valid(texts)] = line.count
-    line.texts(pa.concat_arrays([texts, pa.array([null], pa.string())]), rows)
+    line.texts(pa.concat_arrays([texts, literal(null)]), rows)
 
 
 def halves(count: int, columns: Sequence[Array]) -> bool:

@@ -8,15 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from .. import instants
 from ..column import Column, unmark
 from ..types import Type
-from .cells import Line, add_floats, add_integers, add_plain, add_quoted, halves
+from .cells import (
+    Line,
+    add_datetimes,
+    add_floats,
+    add_integers,
+    add_plain,
+    add_quoted,
+    finite,
+    halves,
+    literal,
+)
 
 _FEW = 16
 """Below this many rows, fixed costs decide: values go through one `orjson` call each."""
@@ -86,14 +94,13 @@ def _encode(
             _encode(names, [c.slice(half, count - half) for c in columns], between, between, after),
         ]
         return pa.py_buffer(b"".join(parts))
-    line = Line(count)
-    opening = "{"
+    line = Line(count, "}" + between + "{")
+    comma = ""
     for name, column in zip(names, columns, strict=True):
-        line.constant(opening + orjson.dumps(name).decode() + ":")
+        line.constant(comma + orjson.dumps(name).decode() + ":")
         _add(line, column)
-        opening = ","
-    line.constant("}")
-    return line.join(before, between, after)
+        comma = ","
+    return line.join(before + "{", "}" + after)
 
 
 def _add(line: Line, column: Column) -> None:
@@ -106,27 +113,17 @@ def _add(line: Line, column: Column) -> None:
             pass
         case Type.FLOAT if values.null_count == 0 and add_floats(line, values):
             pass
+        case Type.DATETIME if values.null_count == 0 and add_datetimes(line, values, '"'):
+            pass
         case Type.TEXT:
             add_quoted(line, values)
         case Type.BIT:
             choice = values.cast(pa.int32()).fill_null(2).to_numpy()
-            line.choose(pa.array(["false", "true", "null"]), choice)
+            line.choose(literal("false", "true", "null"), choice)
         case Type.DATETIME:
             add_quoted(line, instants.format_ticks(values))
         case _:
-            add_plain(line, _finite(column).to_json(marked=False), "null")
-
-
-def _finite(column: Column) -> Column:
-    """Return a column without NaN and infinity, which become NULL."""
-    if column.type not in (Type.FLOAT, Type.NUMBER):
-        return column
-    raw = column.values.fill_null(0.0).to_numpy()
-    good = np.isfinite(raw)
-    if good.all():
-        return column
-    values = pc.if_else(pa.array(good), column.values, pa.scalar(None, pa.float64()))
-    return Column(column.type, values, column.integers)
+            add_plain(line, finite(column).to_json(marked=False), "null")
 
 
 def _encode_few(
@@ -146,7 +143,7 @@ def _few_texts(column: Column) -> list[str]:
     """Return the JSON text of each value, value by value where that is the cheaper way."""
     if column.type in (Type.BIGINT, Type.TEXT, Type.BIT, Type.NULL, Type.FLOAT):
         return [orjson.dumps(value).decode() for value in column.values.to_pylist()]
-    texts = _finite(column).to_json(marked=False).to_pylist()
+    texts = finite(column).to_json(marked=False).to_pylist()
     return ["null" if text is None else text for text in texts]
 
 
@@ -162,6 +159,6 @@ def _join(texts: pa.StringArray, before: str, between: str, after: str) -> pa.Bu
             _join(texts.slice(half), between, between, after),
         ]
         return pa.py_buffer(b"".join(parts))
-    line = Line(count)
+    line = Line(count, between)
     add_plain(line, texts, "{}")
-    return line.join(before, between, after)
+    return line.join(before, after)

@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ..column import Column, dump, nulls
+from ..column import Column, nulls
 from ..errors import DataError
+from ..python_values import dump
 from ..text import loads
 from ..types import Array, Type
 from .registry import FunctionSet

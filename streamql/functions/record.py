@@ -9,8 +9,9 @@ import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ..column import Column, dump, nulls
+from ..column import Column, nulls
 from ..extract import extract
+from ..python_values import dump
 from ..text import loads
 from ..types import Array, Type
 from .array import json_of, parsed_as

@@ -221,8 +221,11 @@ class ScalarFunction(Function):
     def _usage(self) -> str:
         if self.hint:
             return self.hint
-        shown = dict.fromkeys(self._signature(o) for o in self.overloads)
-        return "there is " + ", ".join(list(shown)[:4])
+        return "there is " + ", ".join(self.signatures()[:4])
+
+    def signatures(self) -> list[str]:
+        """Return how a call may look, one line for each overload that reads differently."""
+        return list(dict.fromkeys(self._signature(o) for o in self.overloads))
 
     def _signature(self, overload: Overload) -> str:
         names = ["float" if t is Type.NUMBER else str(t) for t in overload.takes]

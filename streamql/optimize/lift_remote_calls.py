@@ -67,7 +67,11 @@ class _Lifting:
             case Logic(operator=operator, left=left, right=right):
                 before = self.lift(left, guard)
                 # AND asks its right side unless the left is false, OR unless it is true
-                asks = Not(Type.BIT, left.span, _is_true(before)) if operator == "or" else _not_false(before)
+                asks = (
+                    Not(Type.BIT, left.span, _is_true(before))
+                    if operator == "or"
+                    else _not_false(before)
+                )
                 return replace(expr, left=before, right=self.lift(right, _both(guard, asks)))
             case Coalesce(values=values):
                 lifted: list[Expr] = []
@@ -119,7 +123,9 @@ def _depth(plan: Plan) -> int:
 
 def _both(left: Expr | None, right: Expr) -> Expr | None:
     """Return both conditions. A volatile one is left out: asked twice it could answer twice."""
-    if any(isinstance(e, Call) and e.function.volatility is Volatility.VOLATILE for e in walk(right)):
+    if any(
+        isinstance(e, Call) and e.function.volatility is Volatility.VOLATILE for e in walk(right)
+    ):
         return left
     return right if left is None else Logic(Type.BIT, right.span, "and", left, right)
 

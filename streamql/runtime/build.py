@@ -66,10 +66,40 @@ def build(
     `open_scorer` opens a remote function; `on_invalid_time` is told the input, how many events had
     no valid time, and the first of them.
     """
-    built: dict[int, Node] = {}
-    graph = Graph([], {name: [] for name in job.inputs})
+    return _Builder(job, targets, open_scorer, on_invalid_time).graph()
 
-    def operator_of(plan: Plan) -> Operator:
+
+@dataclass
+class _Builder:
+    job: Job
+    targets: Mapping[str, Target]
+    open_scorer: Callable[[Any], Any]
+    on_invalid_time: Callable[[str, int, int], None]
+
+    def __post_init__(self) -> None:
+        self._built: dict[int, Node] = {}
+        self._graph = Graph([], {name: [] for name in self.job.inputs})
+
+    def graph(self) -> Graph:
+        for write in self.job.writes:
+            self._node(write)
+        return self._graph
+
+    def _node(self, plan: Plan) -> Node:
+        known = self._built.get(id(plan))
+        if known is not None:
+            return known
+        inputs = [p if isinstance(p, Scan) else self._node(p) for p in plan.inputs]
+        node = self._built[id(plan)] = Node(self._operator(plan))
+        for port, source in enumerate(inputs):
+            if isinstance(source, Scan):
+                self._graph.entries[source.input].append((node, port))
+            else:
+                source.below.append((node, port))
+        self._graph.nodes.append(node)
+        return node
+
+    def _operator(self, plan: Plan) -> Operator:
         match plan:
             case Filter(predicate=predicate):
                 return FilterOperator(predicate)
@@ -78,32 +108,14 @@ def build(
             case Unnest(function=function, argument=argument, alias=alias, outer=outer):
                 return UnnestOperator(function, argument, alias, outer)
             case SetTime(value=value, input=name):
-                return SetTimeOperator(value, lambda n, first: on_invalid_time(name, n, first))
+                return SetTimeOperator(value, lambda n, first: self.on_invalid_time(name, n, first))
             case Score(name=name, call=call, guard=guard):
-                return ScoreOperator(name, call, guard, open_scorer(call.function))
+                return ScoreOperator(name, call, guard, self.open_scorer(call.function))
             case Union():
                 return UnionOperator()
             case Write(output=output):
-                return WriteOperator(targets[output])
+                return WriteOperator(self.targets[output])
             case Scan():
                 raise AssertionError("a scan has no operator")
             case _:
                 assert_never(plan)
-
-    def node_of(plan: Plan) -> Node:
-        known = built.get(id(plan))
-        if known is not None:
-            return known
-        inputs = [p if isinstance(p, Scan) else node_of(p) for p in plan.inputs]
-        node = built[id(plan)] = Node(operator_of(plan))
-        for port, source in enumerate(inputs):
-            if isinstance(source, Scan):
-                graph.entries[source.input].append((node, port))
-            else:
-                source.below.append((node, port))
-        graph.nodes.append(node)
-        return node
-
-    for write in job.writes:
-        node_of(write)
-    return graph

@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from .. import instants
-from ..column import Column, combine, dump
+from ..column import Column, combine
+from ..python_values import dump
 from ..rows import RecordRows, Rows
 from ..text import loads, mask_of
 from ..types import DATETIME_MARK, JSON_TYPES, Type

@@ -49,8 +49,8 @@ class InputCounts:
 class InputReader:
     """Reads one input in a thread of its own, never more than a few blocks ahead.
 
-    `wake` is called from that thread whenever something new is there. With `cut` batches hold at
-    most that many rows.
+    `wake` is called from that thread whenever something new is there. For tests `cut` yields
+    the size of each next batch.
     """
 
     name: str
@@ -58,7 +58,7 @@ class InputReader:
     settings: Settings
     start: int
     wake: Callable[[], None]
-    cut: Callable[[int], Iterator[int]] | None = None
+    cut: Iterator[int] | None = None
     counts: InputCounts = field(default_factory=InputCounts)
 
     def __post_init__(self) -> None:
@@ -127,7 +127,7 @@ class InputReader:
         at = 0
         limit = self.settings.batch_rows
         while at < batch.count:
-            size = next(self.cut(batch.count - at)) if self.cut else limit
+            size = next(self.cut) if self.cut else limit
             if at == 0 and size >= batch.count:
                 yield batch
                 return

@@ -53,7 +53,8 @@ class Runner:
                 moved = self._read(reached) | self._poll()
                 self._tell()
                 if not moved:
-                    self._idle()
+                    if not any(reader.waiting for reader in self.readers.values()):
+                        self._idle()
                     self.progress.wait(0.05 if self._pending() else 0.2)
             for node in self.graph.nodes:
                 self._push(node, node.operator.on_end())

@@ -77,7 +77,7 @@ def describe(accepts: frozenset[str]) -> str:
         left -= {"_AS", "_SELECT", "_UNION"}
     if len(left) > 1:
         left -= {"DOT", "_SEMICOLON"}
-    if left & {"COMMA", "_SELECT"}:
+    if left & {"COMMA", "_SELECT", "_AND", "_GROUP"}:
         left -= {"LPAR"}
     shown += [label for terminal, label in _SHOWN.items() if terminal in left]
     shown = shown[:_MOST_SHOWN] or ["the end of the query"]

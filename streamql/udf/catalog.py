@@ -74,7 +74,9 @@ class Functions:
     def add_directory(self, directory: Path) -> None:
         """Add each ALIAS.js of a folder as `udf.ALIAS`."""
         if not directory.is_dir():
-            raise UsageError(f"no folder {directory}", hint="--functions takes a folder of .js files")
+            raise UsageError(
+                f"no folder {directory}", hint="--functions takes a folder of .js files"
+            )
         for file in sorted(directory.glob("*.js")):
             self.add_javascript(file.stem, _read(file), str(file))
 

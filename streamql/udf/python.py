@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from ..column import Column, concat, from_values
 from ..errors import BindError, FunctionError, Span, UsageError
-from ..formats.table import column_from_arrow, column_to_arrow
+from ..formats.table import column_from_arrow, to_arrow
 from ..functions.registry import Function, Volatility
 from ..types import Type
 
@@ -79,7 +79,7 @@ class PythonFunction(Function):
             raise FunctionError(f"udf.{self.name}: {error}", row=0) from None
 
     def _call_arrays(self, columns: Sequence[Column], count: int) -> Column:
-        arrays = [column_to_arrow(c) for c in columns]
+        arrays = [to_arrow({"v": c}).column(0).combine_chunks() for c in columns]
         try:
             result = self._function(*arrays)
         except Exception as error:

@@ -85,6 +85,8 @@ class ScoreOperator(Operator):
         try:
             answers = waiting.ticket.result()
         except RunError as error:
+            if error.event is None and error.row is not None:
+                error.event = int(batch.events[rows[error.row]])
             raise error.at(self._call.span) from None
         if len(rows) != batch.count:
             answers = combine(batch.count, [(rows, answers)])

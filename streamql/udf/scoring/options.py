@@ -157,6 +157,6 @@ def proxy(value: str) -> str | Secret | None:
         return value
     if value.startswith(("env:", "file:")):
         return Secret.refer(value)
-    if re.fullmatch(r"(https?|socks5h?)://[^@\s]+", value):
+    if re.fullmatch(r"https?://[^@\s]+", value):
         return value
     raise ValueError("none, env, a proxy's URL without a password, env:NAME or file:PATH")

@@ -101,9 +101,7 @@ class ScoringSettings:
     client_cert: str | None = option(None, options.file, http_only=True)
     client_key: str | None = option(None, options.file, http_only=True)
     proxy: str | Secret | None = option(None, options.proxy, http_only=True)
-    headers: Mapping[str, str | Secret] = field(
-        default_factory=dict, metadata={"http_only": True}
-    )
+    headers: Mapping[str, str | Secret] = field(default_factory=dict, metadata={"http_only": True})
     protocol: Protocol = field(default_factory=AzureML)
 
     @classmethod
@@ -174,9 +172,7 @@ def _header(name: str, value: str) -> str | Secret:
     return value
 
 
-def _unknown(
-    alias: str, name: str, known: list[str], protocol: type[Protocol]
-) -> UsageError:
+def _unknown(alias: str, name: str, known: list[str], protocol: type[Protocol]) -> UsageError:
     for other in PROTOCOLS:
         if name in options.readers(other):
             return UsageError(

@@ -1,0 +1,3 @@
+function hex(card) {
+    return parseInt(card, 16);
+}

@@ -1,0 +1,3 @@
+SELECT zone, udf.hex(card) AS code, fare
+INTO output
+FROM rides

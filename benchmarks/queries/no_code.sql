@@ -1,0 +1,3 @@
+SELECT zone, card AS code, fare
+INTO output
+FROM rides

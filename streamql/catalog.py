@@ -1,0 +1,109 @@
+"""The inputs of an engine by name: how each is opened, and what is known of its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .connectors.catalog import memory_source, open_source
+from .connectors.source import Reader, Source
+from .formats.decoded import Decoded
+from .plan.nodes import Shape
+from .rows import find
+from .settings import Settings
+
+
+@dataclass(frozen=True)
+class Input:
+    """One registered input: how to open it anew, its columns, and its default time column."""
+
+    make: Callable[[], Source]
+    shape: Shape = Shape()
+    timestamp: str | None = None
+    reference: bool = False
+
+
+class Reading:
+    """Reads the partitions of a source one after the other, from their start."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._partitions = list(source.partitions())
+        self._reader: Reader | None = None
+
+    def read(self) -> list[Decoded] | None:
+        """Return the events that are there now; None at the end of the last partition."""
+        while True:
+            if self._reader is None:
+                if not self._partitions:
+                    return None
+                self._reader = self._source.open(self._partitions.pop(0), None)
+            blocks = self._reader.read()
+            if blocks is not None:
+                return blocks
+            self._reader.close()
+            self._reader = None
+
+    def close(self) -> None:
+        """Let go of the partition at hand."""
+        if self._reader is not None:
+            self._reader.close()
+
+
+class Inputs:
+    """What can stand in FROM."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._inputs: dict[str, Input] = {}
+
+    def add(self, name: str, given: Input, timestamp: str | None) -> None:
+        """Add an input; a later one of the same name (ignoring case) wins."""
+        known = find(name, self._inputs)
+        if known is not None:
+            del self._inputs[known]
+        self._inputs[name] = Input(given.make, given.shape, timestamp, given.reference)
+
+    def add_uri(self, name: str, uri: str) -> None:
+        """Add a file, folder, pattern or standard input. Raises UsageError when it is not there."""
+        self.add(name, _of_uri(uri, self._settings), None)
+
+    def add_reference(self, name: str, uri: str) -> None:
+        """Add reference data."""
+        made = _of_uri(uri, self._settings)
+        self.add(name, Input(made.make, made.shape, None, True), None)
+
+    def has(self, name: str) -> bool:
+        """Tell whether the name is taken."""
+        return find(name, self._inputs) is not None
+
+    def shapes(self) -> dict[str, Shape]:
+        """Return what is known of each input's columns."""
+        return {name: given.shape for name, given in self._inputs.items()}
+
+    def references(self) -> frozenset[str]:
+        """Return the names of reference data."""
+        return frozenset(name for name, given in self._inputs.items() if given.reference)
+
+    def timestamps(self) -> dict[str, str]:
+        """Return the default time column of the inputs that have one."""
+        return {n: g.timestamp for n, g in self._inputs.items() if g.timestamp is not None}
+
+    def opener(self, name: str) -> Callable[[], Reading]:
+        """Return what opens the input's events from their start."""
+        return lambda: Reading(self._inputs[name].make())
+
+
+def _of_uri(uri: str, settings: Settings) -> Input:
+    source = open_source(uri, batch_bytes=settings.batch_bytes)
+    return Input(lambda: source)
+
+
+def input_of(source: Any, settings: Settings) -> Input:
+    """Return the input for data or a path given in Python. Raises UsageError for other things."""
+    if isinstance(source, str | Path):
+        return _of_uri(str(source), settings)
+    made = memory_source(source)
+    return Input(lambda: made, Shape(made.columns, tuple(made.columns or ())))

@@ -1,0 +1,112 @@
+"""How flags are read: NAME=URI, KEY=VALUE, and the query itself."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..errors import UsageError
+
+_NAMED = re.compile(r"(?:([^\W\d]\w*)|\[([^\]]+)\])=(.*)", re.DOTALL)
+_QUERY_LIKE = re.compile(r"\s*(select|with|create)\s", re.IGNORECASE)
+
+
+def split_name(value: str) -> tuple[str | None, str]:
+    """Return the name and the URI of `[NAME=]URI`.
+
+    Only a leading identifier (or `[any text]`) is a name, since a URI may contain `=` itself; a
+    file that is called exactly so wins.
+    """
+    found = _NAMED.fullmatch(value)
+    if found is None or Path(value).exists():
+        return None, value
+    return found[1] or found[2], found[3]
+
+
+def bindings(flag: str, values: Iterable[str]) -> tuple[str | None, dict[str, str]]:
+    """Return the URI given without a name, and those with one.
+
+    Raises UsageError where a name, or no name, is given twice, or a URI is empty.
+    """
+    plain: str | None = None
+    named: dict[str, str] = {}
+    taken: set[str] = set()
+    for value in values:
+        name, uri = split_name(value)
+        if not uri:
+            raise UsageError(f"{flag} {value}: the URI is empty", hint="write NAME=URI")
+        if name is None:
+            if plain is not None:
+                raise UsageError(
+                    f"{flag} is given twice without a name: {plain} and {uri}",
+                    hint=f"write {flag} NAME={plain} {flag} NAME={uri}",
+                )
+            plain = uri
+            continue
+        if name.lower() in taken:
+            raise UsageError(f"{flag} {name}=... is given twice")
+        taken.add(name.lower())
+        named[name] = uri
+    return plain, named
+
+
+def references(values: Iterable[str]) -> dict[str, str]:
+    """Return the URIs of `--reference NAME=URI` by name. Raises UsageError without a name."""
+    plain, named = bindings("--reference", values)
+    if plain is not None:
+        raise UsageError(f"--reference {plain} has no name", hint=f"write --reference NAME={plain}")
+    return named
+
+
+def pairs(flag: str, form: str, values: Iterable[str]) -> dict[str, str]:
+    """Return `KEY=VALUE` flags by key, cut at the first `=`. A later one wins.
+
+    Raises UsageError that shows the `form` when there is no key or no `=`.
+    """
+    found: dict[str, str] = {}
+    for value in values:
+        key, equals, rest = value.partition("=")
+        if not equals or not key.strip():
+            raise UsageError(f"{flag} {value}: not of the form {form}")
+        found[key.strip()] = rest
+    return found
+
+
+def functions(values: Iterable[str]) -> dict[str, str]:
+    """Return `--function ALIAS=SPEC` by alias; `udf.` before the alias may be written."""
+    found = pairs("--function", "ALIAS=SPEC", values)
+    aliases = {re.sub(r"^udf\.", "", key, flags=re.IGNORECASE): v for key, v in found.items()}
+    for alias in aliases:
+        if not re.fullmatch(r"[^\W\d]\w*", alias):
+            raise UsageError(f"--function {alias}=...: {alias!r} is no function name")
+    return aliases
+
+
+def read_query(file: str | None, text: str | None) -> str:
+    """Return the query: the text given, a file's, or that of standard input (`-`).
+
+    Raises UsageError when there is none, or two, or the file cannot be read.
+    """
+    if (file is None) == (text is None):
+        found = "both a file and --query" if file else "neither a file nor --query"
+        raise UsageError(
+            f"a query is needed once, found {found}",
+            hint="streamql run query.sql --input events.jsonl",
+        )
+    if text is not None or file is None:
+        return text or ""
+    if file == "-":
+        raw = sys.stdin.buffer.read()
+    else:
+        try:
+            raw = Path(file).read_bytes()
+        except OSError as error:
+            hint = 'a query on the command line: --query "..."' if _QUERY_LIKE.match(file) else None
+            reason = (error.strerror or "unreadable").lower()
+            raise UsageError(f"cannot read the query {file}: {reason}", hint=hint) from None
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"the query {file} is not UTF-8 text (byte {error.start + 1})") from None

@@ -1,0 +1,115 @@
+"""The formats: which one a file has, and what reads and writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from ..errors import UsageError, suggest
+from .compression import Compression, compression_named, split_suffix
+from .csv import CsvDecoder, delimiter_named
+from .csv_write import CsvEncoder
+from .decoded import Decoder
+from .encoder import Encoder
+from .json_write import JsonArrayEncoder, JsonLinesEncoder
+from .parquet import ParquetEncoder
+
+FORMATS = {
+    "json": "JSON lines; read also as an array or as concatenated records",
+    "lines": "JSON lines, strictly one record per line",
+    "array": "one JSON array of records",
+    "csv": "comma-separated values (options delimiter, header)",
+    "parquet": "Apache Parquet",
+}
+_SUFFIXES = {
+    ".jsonl": "lines",
+    ".ndjson": "lines",
+    ".json": "json",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".parquet": "parquet",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How the bytes of a file are to be read or written.
+
+    Attributes:
+        name: one of `FORMATS`; None: by the file's name, else json.
+        compression: None: by the file's name (and a gzip stream is noticed when read).
+        delimiter: between CSV fields; None: a tab for .tsv, else a comma.
+        header: the first CSV record names the columns.
+    """
+
+    name: str | None = None
+    compression: Compression | None = None
+    delimiter: str | None = None
+    header: bool = True
+
+    @classmethod
+    def of_options(cls, options: Mapping[str, str]) -> Format:
+        """Return the format that `?format=csv&delimiter=;` and the like ask for."""
+        known = ("format", "compression", "delimiter", "header")
+        for key in options:
+            if key not in known:
+                hint = suggest(key, known) or f"there are {', '.join(known)}"
+                raise UsageError(f"no option {key!r}", hint=hint)
+        name = options.get("format", "").lower() or None
+        if name is not None and name not in FORMATS:
+            hint = suggest(name, FORMATS) or f"there are {', '.join(FORMATS)}"
+            raise UsageError(f"no format {options['format']!r}", hint=hint)
+        compression = options.get("compression")
+        delimiter = options.get("delimiter")
+        return cls(
+            name,
+            None if compression is None else compression_named(compression),
+            None if delimiter is None else delimiter_named(delimiter),
+            _flag("header", options.get("header", "true")),
+        )
+
+    def of_file(self, path: str) -> Format:
+        """Return the format with what was left open settled by a file's name."""
+        stem, packed = split_suffix(path)
+        suffix = next((s for s in _SUFFIXES if stem.lower().endswith(s)), "")
+        return replace(
+            self,
+            name=self.name or _SUFFIXES.get(suffix, "json"),
+            compression=packed if self.compression is None else self.compression,
+            delimiter=self.delimiter or ("\t" if suffix == ".tsv" else ","),
+        )
+
+    @property
+    def whole_file(self) -> bool:
+        """Tell whether the format needs a file that can seek (then `parquet.read_file` reads)."""
+        return self.name == "parquet"
+
+    def decoder(self) -> Decoder:
+        """Return a new decoder for one file."""
+        if self.name == "csv":
+            return CsvDecoder(delimiter=self.delimiter or ",", header=self.header)
+        # imported here, because a job without JSON input need not load it
+        from .json_read import JsonLinesDecoder
+
+        return JsonLinesDecoder(layout="lines" if self.name == "lines" else "auto")
+
+    def encoder(self) -> Encoder:
+        """Return a new encoder for one file."""
+        match self.name:
+            case "csv":
+                return CsvEncoder(delimiter=self.delimiter or ",", header=self.header)
+            case "parquet":
+                return ParquetEncoder()
+            case "array":
+                return JsonArrayEncoder()
+            case _:
+                return JsonLinesEncoder()
+
+
+def _flag(name: str, text: str) -> bool:
+    """Return the truth a user wrote."""
+    if text.lower() in ("true", "1", "yes", "on"):
+        return True
+    if text.lower() in ("false", "0", "no", "off"):
+        return False
+    raise UsageError(f"option {name} is {text!r}", hint="it may be true or false")

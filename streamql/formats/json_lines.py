@@ -1,0 +1,271 @@
+"""JSON lines of one shape, read as columns without parsing each line.
+
+For a whole block numpy finds the quotes; the edges between literals and values follow from them.
+The literal bytes of all lines are brought together by one Arrow `take` and compared with the
+template's at once, and every value that is no string is judged. A line that differs in one byte of
+a literal goes another way (`json_read`), so a template is never a guess.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from ..column import Column, nulls
+from ..extract import extract
+from ..rows import Rows, find
+from ..text import first_bytes, loads, mask_of, slices
+from ..types import Type
+from .json_legal import legal
+from .json_template import Node, Place, Template
+
+Index = NDArray[np.int64]
+Edges = NDArray[np.int32]
+
+_CHUNK = 4096  # lines whose quote positions are looked at together: they stay in the cache
+_EVENS: list[pa.Array] = [pa.array(np.arange(0, 2, 2, dtype=np.int32))]
+
+# What makes the text of a record or array differ from the one the parser's values would give:
+# blanks, exponents, zeros at the end of a fraction, long or tiny numbers, minus zero, and objects
+# inside of arrays (they may have a key twice). It may hit too much (inside of strings).
+_UNUSUAL = r"\s|[0-9][eE]|\.[0-9]+0[,\]}]|[0-9.]{16}|-0|0\.0000|\[.*\{"
+
+
+@dataclass(slots=True)
+class Block:
+    """Whole lines of an input.
+
+    Attributes:
+        data: the bytes; `size` of them belong to the lines.
+        starts, ends: where the lines are, without their line ends.
+        quotes: where the quotes are.
+        firsts: for each line the index of its first quote, and at last their number.
+    """
+
+    data: bytes
+    size: int
+    starts: Edges
+    ends: Edges
+    quotes: Edges
+    firsts: Index
+
+    def counts(self) -> Index:
+        """Return how many quotes each line has."""
+        return np.diff(self.firsts)
+
+
+@dataclass(slots=True)
+class Lines:
+    """Lines of one template: `edges` holds two offsets into the buffer for each literal."""
+
+    buffer: pa.Buffer
+    template: Template
+    edges: Edges
+    texts: dict[int, pa.StringArray] = field(default_factory=dict)
+    kinds: dict[int, Type] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.edges)
+
+    def places(self, place: Place, chosen: Index | None = None) -> Edges:
+        """Return a place of the template in all or in the chosen lines."""
+        column = self.edges[:, place.edge]
+        return (column if chosen is None else column[chosen]) + np.int32(place.distance)
+
+    def text(self, node: Node, chosen: Index | None = None) -> pa.StringArray:
+        """Return the texts of a node; `chosen` lines must rise."""
+        whole = None if node.members is not None else self.texts.get(node.start.edge)
+        if whole is not None:
+            return whole if chosen is None else whole.take(pa.array(chosen))
+        return slices(self.buffer, self.places(node.start, chosen), self.places(node.end, chosen))
+
+
+def match(block: Block, template: Template, candidates: Index) -> tuple[Index, Lines] | None:
+    """Return those of the candidate lines that have the template's form, None if none has.
+
+    The candidates must have the template's number of quotes, and rise.
+    """
+    buffer = pa.py_buffer(block.data)
+    edges = _edges(block, template, candidates)
+    ordered = (edges[:, 0] == block.starts[candidates]) & (edges[:, -1] == block.ends[candidates])
+    for slot in range(1, edges.shape[1] - 1, 2):
+        ordered &= edges[:, slot] <= edges[:, slot + 1]
+    chosen, edges = _keep(ordered, candidates, edges)
+    if len(chosen) == 0:
+        return None
+    same = _same_literals(buffer, template, edges)
+    if same is not None:
+        chosen, edges = _keep(same, chosen, edges)
+    if len(chosen) == 0:
+        return None
+    lines = Lines(buffer, template, edges)
+    good: NDArray[np.bool_] | None = None
+    for node in template.bare:
+        texts = lines.text(node)
+        fine, kind = legal(texts)
+        slot = node.start.edge
+        lines.texts[slot] = texts
+        if kind is not None:
+            lines.kinds[slot] = kind
+        if fine is not None:
+            good = fine if good is None else good & fine
+    if good is not None:
+        chosen, edges = _keep(good, chosen, edges)
+        if len(chosen) == 0:
+            return None
+        lines = Lines(buffer, template, edges)
+    return chosen, lines
+
+
+def _keep(mask: NDArray[np.bool_], lines: Index, edges: Edges) -> tuple[Index, Edges]:
+    """Return the lines of the mask; most often those are all."""
+    return (lines, edges) if bool(mask.all()) else (lines[mask], edges[mask])
+
+
+def _edges(block: Block, template: Template, lines: Index) -> Edges:
+    """Return start and end of each literal (columns) in each line (rows)."""
+    literals = template.literals
+    wanted = np.array([x.quote for x in literals if x.quote >= 0], np.int64)
+    lengths = np.array([len(x.text) for x in literals], np.int32)
+    inside = np.array([x.inside for x in literals], np.int32)
+    edges = np.empty((len(lines), 2 * len(literals)), np.int32)
+    uniform = len(lines) == len(block.starts)
+    table = block.quotes.reshape(len(lines), -1) if uniform else None
+    for start in range(0, len(lines), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        if table is not None:
+            found = table[part].take(wanted, axis=1)
+        else:
+            found = block.quotes[block.firsts[lines[part]][:, None] + wanted]
+        if len(wanted) < len(literals):  # the last literal has no quote
+            found = np.column_stack((found, block.ends[lines[part]]))
+        found -= inside
+        edges[part, 0::2] = found
+        found += lengths
+        edges[part, 1::2] = found
+    return edges
+
+
+def _same_literals(buffer: pa.Buffer, template: Template, edges: Edges) -> NDArray[np.bool_] | None:
+    """Return which lines have the template's literals between their edges; None: all have."""
+    pieces = edges.size // 2
+    offsets = pa.py_buffer(np.ascontiguousarray(edges))
+    both = pa.Array.from_buffers(pa.binary(), edges.size - 1, [None, offsets, buffer])
+    if len(_EVENS[0]) < pieces:
+        _EVENS[0] = pa.array(np.arange(0, 2 * pieces, 2, dtype=np.int32))
+    found = both.take(_EVENS[0].slice(0, pieces)).buffers()[2]
+    size = len(edges) * template.width
+    expected = template.expected(len(edges))
+    if found.slice(0, size).equals(expected):
+        return None
+    shape = (len(edges), template.width)
+    raw = np.frombuffer(found, np.uint8)[:size].reshape(shape)
+    same: NDArray[np.bool_] = (raw == np.frombuffer(expected, np.uint8)[: template.width]).all(
+        axis=1
+    )
+    return same
+
+
+class TemplateRows(Rows):
+    """Events of one template; a field is decoded when it is first asked for, for the rows left."""
+
+    def __init__(self, lines: Lines, chosen: Index | None = None) -> None:
+        self._lines = lines
+        self._chosen = chosen
+        self._cache: dict[tuple[str, ...], Column] = {}
+
+    def __len__(self) -> int:
+        return len(self._lines) if self._chosen is None else len(self._chosen)
+
+    def take(self, rows: Index) -> Rows:
+        chosen = rows if self._chosen is None else self._chosen[rows]
+        if len(chosen) > 1 and bool((np.diff(chosen) <= 0).any()):
+            rising, order = np.unique(chosen, return_inverse=True)
+            return Reordered(TemplateRows(self._lines, rising), order)
+        taken = TemplateRows(self._lines, chosen)
+        taken._cache = {path: column.take(rows) for path, column in self._cache.items()}
+        return taken
+
+    def field(self, path: tuple[str, ...]) -> Column:
+        if path not in self._cache:
+            self._cache[path] = self._decode(path) if path else self.record()
+        return self._cache[path]
+
+    def record(self) -> Column:
+        return Column(Type.RECORD, self._lines.text(self._lines.template.root, self._chosen))
+
+    def _decode(self, path: tuple[str, ...]) -> Column:
+        node = self._lines.template.root
+        for depth, name in enumerate(path):
+            if node.members is None:
+                return extract(self._value(node), path[depth:])
+            known = find(name, node.members)
+            if known is None:
+                return nulls(len(self))
+            node = node.members[known]
+        return self._value(node)
+
+    def _value(self, node: Node) -> Column:
+        texts = self._lines.text(node, self._chosen)
+        if node.string:
+            return Column(Type.TEXT, texts)
+        if node.members is not None:
+            return Column(Type.RECORD, _usual(texts))
+        kind = self._lines.kinds.get(node.start.edge)
+        if kind is Type.BIGINT:
+            return Column(kind, texts.cast(pa.int64()))
+        if kind is Type.FLOAT:
+            return Column(kind, texts.cast(pa.float64()))
+        firsts = first_bytes(texts)
+        null = firsts == ord("n")
+        if null.any():
+            texts = _without(texts, null)
+        if bool(((firsts == ord("[")) | (firsts == ord("{"))).any()):
+            texts = _usual(texts)
+        return Column(Type.ANY, texts).normal()
+
+
+def _without(texts: pa.StringArray, null: NDArray[np.bool_]) -> pa.StringArray:
+    """Return the texts with NULL (of no length) where the mask says so."""
+    nothing = pa.scalar(None, pa.string())
+    return pc.if_else(pa.array(null), nothing, texts)
+
+
+def _usual(texts: pa.StringArray) -> pa.StringArray:
+    """Return JSON texts spelled as the parser's values would be written again.
+
+    So a record has the same text whichever way its line was read.
+    """
+    rows = np.flatnonzero(mask_of(pc.match_substring_regex(texts, _UNUSUAL)))
+    if len(rows) == 0:
+        return texts
+    # Sequential: for texts spelled unusually only, 1 µs each.
+    spelled = [orjson.dumps(value).decode() for value in loads(texts.take(pa.array(rows)))]
+    mask = np.zeros(len(texts), bool)
+    mask[rows] = True
+    return pc.replace_with_mask(texts, pa.array(mask), pa.array(spelled, pa.string()))
+
+
+class Reordered(Rows):
+    """Rows of another relation in any order, repeats allowed."""
+
+    def __init__(self, rows: Rows, order: Index) -> None:
+        self._rows = rows
+        self._order = order
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def field(self, path: tuple[str, ...]) -> Column:
+        return self._rows.field(path).take(self._order)
+
+    def record(self) -> Column:
+        return self._rows.record().take(self._order)
+
+    def take(self, rows: Index) -> Reordered:
+        return Reordered(self._rows, self._order[rows])

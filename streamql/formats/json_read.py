@@ -1,0 +1,316 @@
+"""JSON bytes to rows: JSON lines, an array of events, events one behind the other.
+
+A block of whole lines is scanned once for quotes and line ends. Lines of a known template become
+columns (`json_lines`); the other lines are parsed one by one (`json_single`), unless enough of them
+share a form to make a template. Both ways give the same values, in the order of the events.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ..errors import UsageError
+from ..rows import Rows
+from ..types import DATETIME_MARK
+from .decoded import SAMPLE_BYTES, BadEvent, Decoded, numbered
+from .json_layout import BOM, Broken, LineSplitter, Splitter, choose
+from .json_lines import Block, Index, Lines, TemplateRows, match
+from .json_single import ParsedRows, read_line
+from .json_template import Template, template_of
+from .merged import MergedRows
+
+_FEW = 64  # so many lines are parsed one by one: scanning a block costs as much
+_WORTH = 50  # so many lines left over are worth looking for a further template
+_TEMPLATES = 8  # templates kept at a time
+_ATTEMPTS = 6  # lines tried as templates in one block
+_SHARE = 0.02  # of the lines left over, that a template must catch to be kept
+_SCAN = 1 << 19  # bytes scanned at a time: what is found stays in the cache
+
+_MARK = DATETIME_MARK.encode()
+_REPLACEMENT = "\ufffd".encode()
+_MARK_ESCAPE = re.compile(rb"((?<!\\)(?:\\\\)*)\\u[fF][dD][dD]0")
+
+Mask = NDArray[np.bool_]
+
+
+class JsonLinesDecoder:
+    """Decodes JSON text into events; see `decoded.Decoder` for `feed` and `finish`.
+
+    Args:
+        layout: "lines" for one event a line; "auto" looks at the first bytes: an array of events
+            (`[` comes first), events of several lines or one behind the other, else lines.
+        max_line_bytes: a longer event is bad, and is not held in memory.
+    """
+
+    def __init__(self, *, layout: str = "auto", max_line_bytes: int = 64 << 20) -> None:
+        if layout not in ("lines", "auto"):
+            raise UsageError(f"no JSON layout is called {layout}", hint="lines or auto")
+        self._layout = layout
+        self._max = max_line_bytes
+        self._head = bytearray()
+        self._splitter: Splitter | None = None
+        self._templates: list[Template] = []
+        self._events = 0
+        self._lines = 0
+
+    def feed(self, data: bytes) -> list[Decoded]:
+        """Return the events that are complete with these bytes."""
+        if self._splitter is None:
+            self._head += data
+            if not self._choose(ended=False):
+                return []
+            data, self._head = bytes(self._head), bytearray()
+        assert self._splitter is not None
+        return [d for piece in self._splitter.feed(data) if (d := self._decode(piece)) is not None]
+
+    def finish(self) -> list[Decoded]:
+        """Return the events that the end of the input completes."""
+        pieces: list[bytes | Broken] = []
+        if self._splitter is None:
+            self._choose(ended=True)
+            assert self._splitter is not None
+            pieces.extend(self._splitter.feed(bytes(self._head)))
+        pieces.extend(self._splitter.finish())
+        return [d for piece in pieces if (d := self._decode(piece)) is not None]
+
+    def _choose(self, *, ended: bool) -> bool:
+        """Choose the splitter when the first bytes tell which; a byte order mark is dropped."""
+        if len(self._head) < len(BOM) and BOM.startswith(self._head) and not ended:
+            return False
+        if self._layout == "lines":
+            self._splitter = LineSplitter(self._max)
+        else:
+            self._splitter = choose(self._head, self._max, ended=ended)
+        if self._splitter is not None and self._head.startswith(BOM):
+            del self._head[: len(BOM)]
+        return self._splitter is not None
+
+    def _decode(self, piece: bytes | Broken) -> Decoded | None:
+        """Return the events of whole lines; None when there are none."""
+        first, line = self._events + 1, self._lines + 1
+        if not isinstance(self._splitter, LineSplitter):
+            line = 0
+        if isinstance(piece, Broken):
+            self._events += 1
+            self._lines += 1
+            bad = BadEvent(first, piece.reason, piece.text[:SAMPLE_BYTES], line or None)
+            return Decoded(ParsedRows([], []), np.empty(0, np.int64), (bad,))
+        data = _without_marks(piece)
+        found = _Found(first, line)
+        few = len(data) < 1 << 16 and data.count(b"\n") <= _FEW
+        if few:
+            texts = data.split(b"\n")
+            lines = len(texts) - (not texts[-1])
+            for number, text in enumerate(texts[:lines]):
+                found.single(number, text, self._max)
+        else:
+            lines = self._read_block(data, found)
+        self._lines += lines
+        decoded = found.decoded(lines)
+        self._events += len(decoded) + len(decoded.bad)
+        return decoded if len(decoded) or decoded.bad else None
+
+    def _read_block(self, data: bytes, found: _Found) -> int:
+        """Read the lines of a block, by templates as far as possible; return their number."""
+        block, left = scan(data)
+        left &= block.ends - block.starts <= self._max
+        for template in self._templates:
+            self._apply(template, block, left, found)
+        self._search(block, left, found)
+        self._templates.sort(key=lambda template: -template.hits)
+        del self._templates[_TEMPLATES:]
+        caught = np.zeros(len(block.starts), bool)
+        for index, _ in found.parts:
+            caught[index] = True
+        for number in np.flatnonzero(~caught).tolist():
+            text = data[block.starts[number] : block.ends[number]]
+            found.single(number, text, self._max)
+        return len(block.starts)
+
+    def _search(self, block: Block, left: Mask, found: _Found) -> None:
+        """Make templates of lines that no known template has caught, while it is worth it."""
+        tried = np.zeros(len(left), bool)
+        for _ in range(_ATTEMPTS):
+            rest = np.flatnonzero(left & ~tried)
+            if len(rest) < _WORTH:
+                return
+            tried[rest[0]] = True
+            text = block.data[block.starts[rest[0]] : block.ends[rest[0]]]
+            template = template_of(text) if _is_object(text) else None
+            if template is not None:
+                caught = self._apply(template, block, left, found)
+                if caught >= _SHARE * len(rest):
+                    self._templates.append(template)
+
+    def _apply(self, template: Template, block: Block, left: Mask, found: _Found) -> int:
+        """Take the lines of a template out of those left; return how many they are."""
+        candidates = np.flatnonzero(left & (block.counts() == template.quotes))
+        matched = match(block, template, candidates) if len(candidates) else None
+        caught = 0 if matched is None else len(matched[0])
+        template.hits = template.hits // 2 + caught
+        if matched is not None:
+            left[matched[0]] = False
+            found.parts.append(matched)
+        return caught
+
+
+def _is_object(text: bytes) -> bool:
+    try:
+        return isinstance(orjson.loads(text), dict)
+    except orjson.JSONDecodeError:
+        return False
+
+
+def _without_marks(data: bytes) -> bytes:
+    """Return the text with U+FDD0, which marks datetimes inside, replaced by U+FFFD."""
+    if not data.isascii() and _MARK in data:
+        data = data.replace(_MARK, _REPLACEMENT)
+    if b"\\u" in data:
+        data = _MARK_ESCAPE.sub(rb"\1\\ufffd", data)
+    return data
+
+
+def scan(data: bytes) -> tuple[Block, Mask]:
+    """Find lines and quotes; return also which lines a template may have.
+
+    Not fit for a template are lines with escapes, control characters or bytes that are no UTF-8.
+    """
+    raw = np.frombuffer(data, np.uint8)
+    quotes, controls = _positions(raw)
+    newline = raw[controls] == 10
+    ends = controls[newline]
+    if len(ends) == 0 or ends[-1] != len(data) - 1:
+        ends = np.append(ends, np.int32(len(data)))
+    starts = np.empty_like(ends)
+    starts[0] = 0
+    starts[1:] = ends[:-1] + 1
+    odd = [controls[~newline]]
+    if len(odd[0]):
+        following = raw[np.minimum(odd[0] + 1, len(raw) - 1)]
+        returns = (raw[odd[0]] == 13) & ((following == 10) | (odd[0] == len(raw) - 1))
+        odd[0] = odd[0][~returns]
+    if b"\\" in data:
+        odd.append(np.flatnonzero(raw == 92))
+    if not data.isascii() and not _is_utf8(data):
+        odd.append(np.flatnonzero(raw >= 128))
+    fit = np.ones(len(ends), bool)
+    for places in odd:
+        fit[np.searchsorted(ends, places)] = False
+    if b"\r" in data:
+        ends = ends - ((ends > starts) & (raw[ends - 1] == 13))
+    return Block(data, len(data), starts, ends, quotes, _firsts(quotes, starts, ends)), fit
+
+
+def _positions(raw: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return the places of quotes and of control characters."""
+    quotes, controls = [], []
+    for start in range(0, len(raw), _SCAN):
+        part = raw[start : start + _SCAN]
+        for places, mask in ((quotes, part == 34), (controls, part < 32)):
+            some = np.flatnonzero(mask).astype(np.int32)
+            some += np.int32(start)
+            places.append(some)
+    return np.concatenate(quotes), np.concatenate(controls)
+
+
+def _firsts(quotes: NDArray[np.int32], starts: NDArray[np.int32], ends: NDArray[np.int32]) -> Index:
+    """Return the index of each line's first quote, and at last the number of quotes."""
+    lines = len(starts)
+    each = len(quotes) // lines
+    if each and each * lines == len(quotes):
+        table = quotes.reshape(lines, each)
+        if bool((table[:, 0] >= starts).all()) and bool((table[:, -1] < ends).all()):
+            return np.arange(0, len(quotes) + 1, each)
+    firsts = np.empty(lines + 1, np.int64)
+    firsts[:-1] = np.searchsorted(quotes, starts)
+    firsts[-1] = len(quotes)
+    return firsts
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        whole = [None, pa.py_buffer(np.array([0, len(data)], np.int32)), pa.py_buffer(data)]
+        pa.Array.from_buffers(pa.string(), 1, whole).validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+@dataclass
+class _Found:
+    """What was found in the lines of a block, to be put in order.
+
+    Attributes:
+        first: the number of the block's first event.
+        line: the number of the block's first line; 0 where lines have no numbers.
+        parts: the lines caught by templates.
+        texts, values, where: the good events read one by one; (line, number within the line) each.
+        wrong: the bad ones: line, number within the line, text, reason.
+        counts: how many events a line has, if that is not one.
+    """
+
+    first: int
+    line: int
+    parts: list[tuple[Index, Lines]] = field(default_factory=list)
+    texts: list[bytes] = field(default_factory=list)
+    values: list[dict[str, Any]] = field(default_factory=list)
+    where: list[tuple[int, int]] = field(default_factory=list)
+    wrong: list[tuple[int, int, bytes, str]] = field(default_factory=list)
+    counts: dict[int, int] = field(default_factory=dict)
+
+    def single(self, number: int, line: bytes, longest: int) -> None:
+        """Read a line on its own."""
+        if len(line) > longest:
+            self.wrong.append((number, 0, line, f"longer than {longest:,} bytes"))
+            return
+        events = read_line(line)
+        if len(events) != 1:
+            self.counts[number] = len(events)
+        for inner, (text, value) in enumerate(events):
+            if isinstance(value, str):
+                self.wrong.append((number, inner, text, value))
+            else:
+                self.texts.append(text)
+                self.values.append(value)
+                self.where.append((number, inner))
+
+    def decoded(self, lines: int) -> Decoded:
+        """Return all events of the block, numbered, in their order."""
+        if len(self.parts) == 1 and len(self.parts[0][0]) == lines:
+            return numbered(TemplateRows(self.parts[0][1]), self.first)
+        counts = np.ones(lines, np.int64)
+        for line, events in self.counts.items():
+            counts[line] = events
+        numbers = self.first + np.cumsum(counts) - counts
+        parts: list[Rows] = [TemplateRows(found) for _, found in self.parts]
+        events = [numbers[index] for index, _ in self.parts]
+        if self.values:
+            where = np.array(self.where, np.int64)
+            parts.append(ParsedRows(self.texts, self.values))
+            events.append(numbers[where[:, 0]] + where[:, 1])
+        bad = tuple(
+            BadEvent(
+                int(numbers[line]) + inner,
+                reason,
+                text[:SAMPLE_BYTES],
+                self.line + line if self.line else None,
+            )
+            for line, inner, text, reason in self.wrong
+        )
+        if not parts:
+            return Decoded(ParsedRows([], []), np.empty(0, np.int64), bad)
+        if len(parts) == 1:
+            return Decoded(parts[0], events[0], bad)
+        together = np.concatenate(events)
+        order = np.argsort(together, kind="stable")
+        places = np.empty_like(order)
+        places[order] = np.arange(len(order))
+        ends = np.cumsum([len(e) for e in events])[:-1]
+        return Decoded(MergedRows(parts, np.split(places, ends)), together[order], bad)

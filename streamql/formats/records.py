@@ -1,0 +1,107 @@
+"""Where CSV records end: blocks cut anywhere to blocks of whole records.
+
+A newline ends a record unless it stands between quotes, and a quote opens a field only at the
+field's start. Counting quotes (an even number before the newline) is enough as long as every
+opening quote stands where a field starts, which numpy checks; only a block with a stray quote, as
+in `5" pipe`, is walked quote by quote.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+
+MAX_RECORD_BYTES = 256 * 1024 * 1024
+"""A record larger than this is taken for an opening quote without its end."""
+
+_QUOTE = ord('"')
+
+
+class RecordCutter:
+    """Cuts a stream into blocks of whole records. Keeps the begun record, and looks at it once."""
+
+    def __init__(self, delimiter: str) -> None:
+        self._before_field = np.zeros(256, bool)
+        for byte in b"\r\n" + delimiter.encode():
+            self._before_field[byte] = True
+        self._pending: list[bytes] = []
+        self._pending_bytes = 0
+        self._inside = False
+        self._last = ord("\n")
+        self._just_closed = False
+
+    def feed(self, data: bytes) -> bytes:
+        """Return the records that are complete by now, with their newlines."""
+        end = self._end(data, first=False)
+        if end == 0:
+            self._pending.append(data)
+            self._pending_bytes += len(data)
+            if self._pending_bytes > MAX_RECORD_BYTES:
+                raise InputError(
+                    f"a CSV record is longer than {MAX_RECORD_BYTES >> 20} MB",
+                    hint="is a closing quote missing?",
+                )
+            return b""
+        block = (
+            b"".join([*self._pending, memoryview(data)[:end]])
+            if end < len(data)
+            else (b"".join([*self._pending, data]))
+        )
+        rest = data[end:]
+        self._pending = [rest] if rest else []
+        self._pending_bytes = len(rest)
+        return block
+
+    def finish(self) -> bytes:
+        """Return what is left at the end of the input."""
+        block = b"".join(self._pending)
+        self._pending = []
+        return block
+
+    def first(self, data: bytes) -> int:
+        """Return the end of the first record of `data`, which starts a record."""
+        return self._end(data, first=True) or len(data)
+
+    def _end(self, data: bytes, *, first: bool) -> int:
+        """Return the end of the last (or first) whole record in `data`, 0 when there is none."""
+        if not data:
+            return 0
+        if not self._inside and b'"' not in data:
+            self._last, self._just_closed = data[-1], False
+            return (data.find(b"\n") if first else data.rfind(b"\n")) + 1
+        chars = np.frombuffer(data, np.uint8)
+        quotes = self._effective(chars)
+        newlines = np.flatnonzero(chars == ord("\n"))
+        odd = np.searchsorted(quotes, newlines) % 2 == 1
+        ends = newlines[odd == self._inside]
+        self._inside ^= bool(len(quotes) % 2)
+        self._last = data[-1]
+        self._just_closed = (
+            not self._inside and len(quotes) > 0 and int(quotes[-1]) == len(data) - 1
+        )
+        return int(ends[0 if first else -1]) + 1 if len(ends) else 0
+
+    def _effective(self, chars: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Return the places of the quotes that open or close a field."""
+        quotes = np.flatnonzero(chars == _QUOTE)
+        opening = quotes[1 if self._inside else 0 :: 2]
+        before = np.where(opening > 0, chars[np.maximum(opening - 1, 0)], self._last)
+        # a quote after a quote goes on with the field: "" is one quote of its text
+        doubled = (before == _QUOTE) & ((opening > 0) | self._just_closed)
+        if bool((self._before_field[before] | doubled).all()):
+            return quotes
+        # sequential: what a stray quote is depends on all quotes before it (5 million quotes/s)
+        found: list[int] = []
+        inside, closed_at = self._inside, -1 if self._just_closed else -2
+        last = self._last
+        for place in quotes.tolist():
+            before_place = int(chars[place - 1]) if place else last
+            if inside:
+                closed_at = place
+            elif not (self._before_field[before_place] or closed_at == place - 1):
+                continue
+            inside = not inside
+            found.append(place)
+        return np.array(found, np.int64)

@@ -1,0 +1,204 @@
+"""What can be tuned about a job, and where it is said: flag, environment, `streamql.toml`.
+
+Nothing else in StreamQL reads settings from the environment or from a file. Settings of one
+function (`score.max_batch_count`) are kept as text, by function; the function knows their meaning.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from . import units
+from .errors import NotSupportedYet, UsageError, suggest
+
+_PREFIX = "STREAMQL_"
+_NO_SETTINGS = frozenset({"STREAMQL_DEBUG"})
+_FUNCTION_PREFIX = "udf."
+
+FunctionSettings = dict[str, dict[str, str]]
+
+
+def _setting(default: Any, read: units.Reader, *, unbuilt: bool = False) -> Any:
+    return field(default=default, metadata={"read": read, "unbuilt": unbuilt})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What can be tuned about a job. Every default suits a laptop.
+
+    Attributes:
+        compatibility_level: level of the language: 1.0, 1.1 or 1.2.
+        input_errors: what a malformed event does: `skip` (counted, told at the end) or `fail`.
+        arrival_field: the reserved key of events that holds their arrival time.
+        metadata_field: the reserved key of events that holds their message's metadata.
+        batch_rows: rows in one batch at most.
+        batch_bytes: bytes that are read from an input at a time.
+        js_timeout: seconds that the JavaScript of one batch may take.
+        js_memory: bytes that the JavaScript heap may take.
+        late_arrival: how late an event may arrive, in ticks of 100 ns.
+        out_of_order: how far events may be out of order, in ticks of 100 ns.
+        policy: what happens to events beyond these limits: `adjust` or `drop`.
+        functions: settings of functions as text, by the function's name in lower case.
+    """
+
+    compatibility_level: str = _setting("1.2", units.word("1.0", "1.1", "1.2"))
+    input_errors: str = _setting("skip", units.word("skip", "fail"))
+    arrival_field: str | None = _setting(None, units.name)
+    metadata_field: str | None = _setting(None, units.name)
+    batch_rows: int = _setting(65_536, units.count(1, 10_000_000))
+    batch_bytes: int = _setting(4_194_304, units.size(1_024, 2**30))
+    js_timeout: float = _setting(10.0, units.seconds)
+    js_memory: int = _setting(268_435_456, units.size(2**24, 2**36))
+    late_arrival: int | None = _setting(None, units.ticks, unbuilt=True)
+    out_of_order: int | None = _setting(None, units.ticks, unbuilt=True)
+    policy: str | None = _setting(None, units.word("adjust", "drop"), unbuilt=True)
+    functions: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
+
+    @classmethod
+    def load(
+        cls,
+        file: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        flags: Mapping[str, str] | None = None,
+    ) -> Settings:
+        """Return the settings; flags win over STREAMQL_* variables, those over the file.
+
+        Args:
+            file: a `streamql.toml`; one that is not there counts as empty.
+            environment: variables, of which those that begin with STREAMQL_ matter.
+            flags: KEY=VALUE pairs as text; `FUNCTION.KEY` is a setting of a function.
+
+        Raises UsageError for an unknown name, with the nearest known one, and for a value that
+        does not fit.
+        """
+        chosen: dict[str, Any] = {}
+        functions: FunctionSettings = {}
+        if file is not None and file.is_file():
+            plain, of_functions = _from_file(file)
+            chosen |= _read_all(plain, str(file))
+            _merge(functions, of_functions)
+        for key, value in (environment or {}).items():
+            if key.startswith(_PREFIX) and key not in _NO_SETTINGS:
+                chosen |= _read_all({key.removeprefix(_PREFIX).lower(): value}, key)
+        plain, of_functions = _split(flags or {})
+        chosen |= _read_all(plain, "")
+        _merge(functions, of_functions)
+        return cls(**chosen, functions=functions)
+
+    @classmethod
+    def with_overrides(
+        cls, settings: Settings | None = None, overrides: Mapping[str, Any] | None = None
+    ) -> Settings:
+        """Return `settings` (or the defaults) with some fields replaced, as text or as values.
+
+        None stands for the default; `functions` adds to the settings of functions that are there.
+        Raises UsageError.
+        """
+        base = settings or cls()
+        chosen = dict(overrides or {})
+        functions = {alias: dict(known) for alias, known in base.functions.items()}
+        for alias, values in chosen.pop("functions", {}).items():
+            _merge(functions, {alias.lower(): {k: _text(v) for k, v in values.items()}})
+        return dataclasses.replace(base, **_read_all(chosen, ""), functions=functions)
+
+    def refuse_unbuilt(self) -> None:
+        """Raise NotSupportedYet when a setting is given that this version cannot act on."""
+        for known in dataclasses.fields(self):
+            if known.metadata.get("unbuilt") and getattr(self, known.name) is not None:
+                raise NotSupportedYet(f"setting {known.name}")
+
+
+def _names() -> list[str]:
+    return [f.name for f in dataclasses.fields(Settings) if "read" in f.metadata]
+
+
+def _read_all(given: Mapping[str, Any], origin: str) -> dict[str, Any]:
+    readers = {f.name: f.metadata["read"] for f in dataclasses.fields(Settings) if f.metadata}
+    defaults = {f.name: f.default for f in dataclasses.fields(Settings)}
+    where = f"{origin}: " if origin else ""
+    chosen = {}
+    for key, value in given.items():
+        if key not in readers:
+            raise UsageError(f"{where}no setting {key!r}", hint=_advice(key))
+        try:
+            chosen[key] = defaults[key] if value is None else readers[key](value)
+        except ValueError as error:
+            raise UsageError(f"{where}{key} takes {error}, found {_text(value)!r}") from None
+    return chosen
+
+
+def _advice(key: str) -> str:
+    return suggest(key, _names()) or "there is " + ", ".join(_names())
+
+
+def _split(flags: Mapping[str, str]) -> tuple[dict[str, str], FunctionSettings]:
+    """Tell settings of the job from those of functions (`score.max_batch_count`)."""
+    plain: dict[str, str] = {}
+    functions: FunctionSettings = {}
+    for key, value in flags.items():
+        inner = key[len(_FUNCTION_PREFIX) :] if key.lower().startswith(_FUNCTION_PREFIX) else key
+        alias, dot, name = inner.partition(".")
+        if not dot:
+            plain[key] = value
+        elif not alias or not name:
+            raise UsageError(f"no setting {key!r}", hint="say FUNCTION.SETTING=VALUE")
+        else:
+            functions.setdefault(alias.lower(), {})[name] = value
+    return plain, functions
+
+
+def _merge(into: FunctionSettings, more: Mapping[str, Mapping[str, str]]) -> None:
+    for alias, values in more.items():
+        into.setdefault(alias, {}).update(values)
+
+
+def _text(value: Any) -> str:
+    """Return a value of TOML or Python as a person would write it in a flag."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _from_file(file: Path) -> tuple[dict[str, Any], FunctionSettings]:
+    """Return the settings in a TOML file, and those of functions (`[functions.score]`)."""
+    import tomllib
+    from datetime import time
+
+    try:
+        content: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"{file}: {reason[:1].lower()}{reason[1:]}") from None
+    # TOML has times of day of its own: late_arrival = 00:00:05 needs no quotes
+    content = {k: v.isoformat() if isinstance(v, time) else v for k, v in content.items()}
+    _refuse_misfit(file, content)
+    functions: FunctionSettings = {}
+    for alias, values in content.pop("functions", {}).items():
+        _merge(functions, {alias.lower(): {k: _text(v) for k, v in values.items()}})
+    return content, functions
+
+
+def _refuse_misfit(file: Path, content: Mapping[str, Any]) -> None:
+    """Check the shape of a settings file against its JSON Schema; raise UsageError."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+
+    scalar = {"type": ["string", "number", "boolean"]}
+    table = {"type": "object", "additionalProperties": scalar}
+    properties = {
+        **dict.fromkeys(_names(), scalar),
+        "functions": {"type": "object", "additionalProperties": table},
+    }
+    schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    error = best_match(Draft202012Validator(schema).iter_errors(content))
+    if error is None:
+        return
+    if error.validator == "additionalProperties":
+        key = next(k for k in content if k not in properties)
+        hint = suggest(key, [*_names(), "functions"]) or _advice(key)
+        raise UsageError(f"{file}: no setting {key!r}", hint=hint)
+    place = ".".join(str(part) for part in error.absolute_path)
+    wanted = "a table" if error.validator_value == "object" else "one value"
+    raise UsageError(f"{file}: {place} takes {wanted}, found {error.instance!r}")

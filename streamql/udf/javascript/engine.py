@@ -1,0 +1,246 @@
+"""The V8 isolate: made when first needed, limited in time and memory, replaced when it broke.
+
+All calls go through one event loop in a thread of its own, so that a job inside a running asyncio
+loop works like any other, and so that an interrupted wait (Ctrl-C) cancels the call in V8.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+from threading import RLock, Thread
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import InternalError, StreamqlError
+
+_FLAGS = (
+    "--single-threaded",
+    # V8 ends the process when its own limit is passed in one step (an array of a gigabyte); our
+    # limit, which ends only the call, is far below
+    "--max-heap-size=4000",
+    # young strings of a whole batch die before they are moved
+    "--max-semi-space-size=64",
+)
+_PRELUDE = Path(__file__).with_name("prelude.js")
+_HEADER = 64
+_FIRST_LOOK = 0.25
+_LOOK = 0.05
+_STATM = Path("/proc/self/statm")
+_PAGE = 4096
+
+
+class CallStopped(Exception):  # noqa: N818 - a limit, not a defect
+    """A call was ended by a limit; the isolate is gone.
+
+    Attributes:
+        row: the row at which the loop stood.
+        reason: what was exceeded, as the end of a sentence.
+        hint: which setting would allow more.
+    """
+
+    def __init__(self, row: int, reason: str, hint: str) -> None:
+        super().__init__(reason)
+        self.row = row
+        self.reason = reason
+        self.hint = hint
+
+
+class ScriptError(Exception):
+    """V8 refused or ended a script with an exception of its own; the text is V8's."""
+
+
+class JavaScriptRuntime:
+    """One V8 isolate for all JavaScript functions of a job, used by one thread at a time.
+
+    Args:
+        timeout: seconds that one call (a batch) may take.
+        max_heap: bytes that V8 may hold; its buffers outside of the heap count as well.
+        bits_as_numbers: bits are Numbers 0 and 1 in JavaScript, and booleans come back as bigint
+            (compatibility levels below 1.2).
+
+    The isolate is made at the first use (about 0.1 s). After a timeout or a memory overflow it is
+    thrown away; the next use makes another, and `generation` tells functions to load again.
+    """
+
+    def __init__(
+        self,
+        timeout: float = 10.0,
+        max_heap: int = 512 * 1024 * 1024,
+        bits_as_numbers: bool = False,
+    ) -> None:
+        self.timeout = timeout
+        self.max_heap = max_heap
+        self.bits_as_numbers = bits_as_numbers
+        self.generation = 0
+        self.lock = RLock()
+        self._isolate: _Isolate | None = None
+        self._closed = False
+        self._next_id = 0
+
+    def new_id(self) -> int:
+        """Return a number for one more file; it names the file in V8's messages."""
+        self._next_id += 1
+        return self._next_id
+
+    def invoke(self, name: str, *arguments: str | int) -> Any:
+        """Call a function of the prelude; a JavaScript exception is a ScriptError."""
+        with self.lock:
+            isolate = self._open()
+            return self._run(isolate, isolate.prelude(name), arguments)
+
+    def call(self, handle: Any, *arguments: str | int) -> Any:
+        """Call a JavaScript function that `invoke` returned, in the same generation."""
+        with self.lock:
+            return self._run(self._open(), handle, arguments)
+
+    def memory(self, size: int) -> NDArray[np.uint8]:
+        """Return the buffer shared with V8, at least `size` bytes; valid until the next call of
+        this method and no longer than the generation."""
+        with self.lock:
+            isolate = self._open()
+            if len(isolate.memory) < size:
+                # a quarter more, so that batches that grow slowly do not allocate each time
+                wanted = -(-(size + size // 4) // 4096) * 4096
+                view = self._run(isolate, isolate.prelude("memory"), (wanted,))
+                isolate.memory = np.frombuffer(view, np.uint8)
+            return isolate.memory
+
+    def close(self) -> None:
+        """Free the isolate; the runtime cannot be used afterwards. May be called twice."""
+        with self.lock:
+            self._closed = True
+            self._drop()
+
+    # -- inside -----------------------------------------------------------------------------
+
+    def _open(self) -> _Isolate:
+        if self._closed:
+            raise InternalError("the JavaScript runtime is closed")
+        if self._isolate is None:
+            self.generation += 1
+            self._isolate = _Isolate(self.max_heap)
+        return self._isolate
+
+    def _drop(self) -> None:
+        isolate, self._isolate = self._isolate, None
+        if isolate is not None:
+            isolate.close()
+
+    def _run(self, isolate: _Isolate, handle: Any, arguments: tuple[str | int, ...]) -> Any:
+        from py_mini_racer import JSEvalException, JSOOMException
+
+        future = isolate.submit(handle.cancelable()(*arguments))
+        try:
+            return self._wait(future)
+        except TimeoutError:
+            self._stop(isolate, future, f"no end after {self.timeout:g} s", "timeout")
+        except (JSOOMException, MemoryError):
+            self._stop(isolate, future, f"used more than {_size(self.max_heap)} of memory", "heap")
+        except JSEvalException as error:
+            raise ScriptError(str(error)) from None
+        except StreamqlError:
+            raise
+        except BaseException:
+            # interrupted from outside: what runs in V8 has no one to come back to
+            future.cancel()
+            self._drop()
+            raise
+
+    def _wait(self, future: Future[Any]) -> Any:
+        """Wait for a call. V8's heap has its own limit; buffers beside it are watched from here."""
+        start = time.monotonic()
+        pause = min(_FIRST_LOOK, self.timeout)
+        with suppress(TimeoutError):
+            return future.result(pause)
+        resident = _resident()
+        while True:
+            left = self.timeout - (time.monotonic() - start)
+            if left <= 0:
+                raise TimeoutError
+            with suppress(TimeoutError):
+                return future.result(min(_LOOK, left))
+            if _resident() - resident > 2 * self.max_heap:
+                raise MemoryError
+
+    def _stop(self, isolate: _Isolate, future: Future[Any], reason: str, setting: str) -> None:
+        row = int(isolate.memory[:4].view(np.int32)[0]) if len(isolate.memory) else 0
+        future.cancel()
+        self._drop()
+        hints = {
+            "timeout": "look for a loop that does not end; the setting js_timeout allows "
+            "a batch more seconds",
+            "heap": "look for an array or text that grows without end; the setting "
+            "js_memory allows more bytes",
+        }
+        raise CallStopped(row, reason, hints[setting])
+
+
+class _Isolate:
+    """V8 with the prelude, the loop that talks to it, and the buffer both sides see."""
+
+    def __init__(self, max_heap: int) -> None:
+        # imported here: a job without JavaScript shall not load 70 MB of library
+        from py_mini_racer import init_mini_racer, mini_racer
+
+        init_mini_racer(flags=_FLAGS, ignore_duplicate_init=True)
+        self._loop = asyncio.new_event_loop()
+        self._thread = Thread(target=self._serve, name="streamql-javascript", daemon=True)
+        self._thread.start()
+        self._context: AbstractContextManager[Any] = mini_racer(self._loop)
+        racer = self._context.__enter__()
+        racer.set_hard_memory_limit(max_heap)
+        self._prelude = racer.eval(_PRELUDE.read_text(encoding="utf-8"))
+        self._functions: dict[str, Any] = {}
+        self.memory: NDArray[np.uint8] = np.empty(0, np.uint8)
+        self._racer = racer
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+
+    def prelude(self, name: str) -> Any:
+        """Return a function of the prelude."""
+        if name not in self._functions:
+            self._functions[name] = self._prelude[name]
+        return self._functions[name]
+
+    def submit(self, call: Coroutine[Any, Any, Any]) -> Future[Any]:
+        """Start a call in the loop."""
+        return asyncio.run_coroutine_threadsafe(call, self._loop)
+
+    def close(self) -> None:
+        """End what runs and free everything."""
+        self.memory = np.empty(0, np.uint8)
+        self._functions.clear()
+        self._prelude = None
+        self._racer = None
+        self._context.__exit__(None, None, None)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+        self._loop.close()
+
+
+def _resident() -> int:
+    """Return the bytes of memory this process holds; 0 where the system does not tell."""
+    try:
+        return int(_STATM.read_text().split()[1]) * _PAGE
+    except OSError:
+        return 0
+
+
+def _size(count: int) -> str:
+    return f"{count / (1 << 20):g} MB"
+
+
+def decoded(text: str) -> dict[str, Any]:
+    """Return the JSON object that a function of the prelude answered."""
+    found: dict[str, Any] = json.loads(text)
+    return found

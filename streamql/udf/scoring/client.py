@@ -1,0 +1,192 @@
+"""Models behind HTTP: one POST, and what its answer means."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import certifi
+
+from ...errors import UsageError
+from .exchange import Answer, Transport
+from .failure import Clock, Failure, Retry, of_status
+from .options import Secret
+from .settings import ScoringSettings
+
+if TYPE_CHECKING:
+    import httpx
+
+_IDLE = 30.0
+_ERROR_BYTES = 65_536
+
+
+def check_url(alias: str, url: str) -> None:
+    """Raise UsageError when this is not the address of a model."""
+    parts = urlsplit(url)
+    try:
+        port_fits = parts.port is None or parts.port > 0
+    except ValueError:
+        port_fits = False
+    plain = url.isprintable() and not re.search(r"\s", url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not plain or not port_fits:
+        raise UsageError(
+            f"{shown_url(url)!r} is not the URL of a model",
+            hint=f"e.g. --function {alias}=http://127.0.0.1:5001/score",
+        )
+    if parts.username is not None or parts.password is not None:
+        raise UsageError(
+            f"the URL of udf.{alias} has a password in it",
+            hint=f"keep the key out of the URL: --set {alias}.key=env:NAME or file:PATH",
+        )
+
+
+def shown_url(url: str) -> str:
+    """Return a URL without what could be a secret: no user, no password, no query."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path}" + ("?..." if parts.query else "")
+
+
+class HttpTransport(Transport):
+    """POSTs bodies to a URL over at most `parallel_requests` connections. Lives in the loop."""
+
+    def __init__(self, url: str, settings: ScoringSettings, clock: Clock) -> None:
+        self.target = shown_url(url)
+        self._url = url
+        self._settings = settings
+        self._clock = clock
+        self._headers, self._secrets = _headers(settings)
+        self._tls = _tls(url, settings)
+        self._client: httpx.AsyncClient | None = None
+
+    def warm(self) -> None:
+        """Make the client (importing httpx costs 130 ms: better before the first row is there)."""
+        if self._client is None:
+            self._client = _client(self._headers, self._tls, self._settings)
+
+    async def send(self, body: bytes, timeout: float) -> Answer:
+        import httpx  # noqa: PLC0415 - see `warm`
+
+        self.warm()
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._post(body)
+        except TimeoutError:
+            raise Failure(
+                f"gave no answer within {timeout:,.3g} s", Retry.UNLIMITED, label="timeout"
+            ) from None
+        except httpx.DecodingError as error:
+            raise _bad_body(f"a body that cannot be unpacked ({error})") from None
+        except (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL) as error:
+            raise Failure(f"cannot be asked: {error}", Retry.NEVER, label="connection") from None
+        except (httpx.TransportError, OSError) as error:
+            raise self._broken(error) from None
+
+    async def _post(self, body: bytes) -> Answer:
+        assert self._client is not None
+        async with self._client.stream("POST", self._url, content=body) as response:
+            good = response.status_code == 200
+            limit = self._settings.max_answer_bytes if good else _ERROR_BYTES
+            chunks: list[bytes] = []
+            total = 0
+            async for chunk in response.aiter_bytes():
+                chunks.append(chunk)
+                total += len(chunk)
+                if total > limit:
+                    break
+            if good and total > limit:
+                raise _bad_body(f"more than {limit:,} bytes")
+            answer = Answer(b"".join(chunks) or b" ")
+            if good:
+                return answer
+            text = self.hidden(answer.shown())
+            raise of_status(response.status_code, response.headers, text, self._clock.wall())
+
+    def hidden(self, text: str) -> str:
+        for value in self._secrets:
+            text = text.replace(value, "***")
+        return text
+
+    def _broken(self, error: Exception) -> Failure:
+        """Return the failure of a connection; the reason is the innermost exception."""
+        reason: BaseException = error
+        while (inner := reason.__cause__ or reason.__context__) is not None:
+            reason = inner
+            if isinstance(reason, ssl.SSLCertVerificationError):
+                return Failure(
+                    f"has a certificate that is not trusted: {reason.verify_message}",
+                    Retry.NEVER,
+                    label="connection",
+                    hint="a private authority's certificate is given with the setting ca_file",
+                )
+        said = getattr(reason, "strerror", None) or str(error) or type(error).__name__
+        connect = type(error).__name__ in ("ConnectError", "ProxyError")
+        verb = "cannot be reached" if connect else "broke the connection"
+        return Failure(f"{verb} ({self.hidden(said)})", Retry.UNLIMITED, label="connection")
+
+    async def close(self) -> None:
+        if self._client is not None:
+            client, self._client = self._client, None
+            await client.aclose()
+
+
+def _bad_body(found: str) -> Failure:
+    return Failure(f"answered {found}", Retry.NEVER, rows_to_blame=True, label="200", status=200)
+
+
+def _headers(settings: ScoringSettings) -> tuple[dict[str, str], list[str]]:
+    """Return the headers of all requests, and the secrets among them."""
+    headers = {"content-type": "application/json", "user-agent": "streamql"}
+    secrets: list[str] = []
+    for name, given in settings.headers.items():
+        value = given.value() if isinstance(given, Secret) else given
+        headers[name.lower()] = value
+        if isinstance(given, Secret):
+            secrets.append(value)
+            # a server that repeats "Bearer abc" may as well repeat abc
+            secrets.extend(word for word in value.split() if len(word) >= 8)
+    if settings.key is not None:
+        key = settings.key.value()
+        headers["authorization"] = f"Bearer {key}"
+        secrets.append(key)
+    return headers, secrets
+
+
+def _client(headers: dict[str, str], tls: Any, settings: ScoringSettings) -> httpx.AsyncClient:
+    import httpx  # noqa: PLC0415 - see `HttpTransport.warm`
+
+    limits = httpx.Limits(
+        max_connections=settings.parallel_requests,
+        max_keepalive_connections=settings.parallel_requests,
+        keepalive_expiry=_IDLE,
+    )
+    proxy = settings.proxy.value() if isinstance(settings.proxy, Secret) else settings.proxy
+    return httpx.AsyncClient(
+        headers=headers,
+        limits=limits,
+        # asyncio.timeout bounds the whole attempt, slow bytes included
+        timeout=None,
+        follow_redirects=False,
+        verify=tls,
+        trust_env=proxy == "env",
+        proxy=None if proxy == "env" else proxy,
+    )
+
+
+def _tls(url: str, settings: ScoringSettings) -> Any:
+    """Return the TLS context; plain HTTP needs none, and one costs 20 ms to make."""
+    if not url.startswith("https:") and settings.proxy is None:
+        return False
+    context = ssl.create_default_context(cafile=settings.ca_file)
+    if settings.ca_file is None:
+        # some Pythons come without the system's authorities
+        context.load_verify_locations(certifi.where())
+    if settings.client_cert is not None:
+        try:
+            context.load_cert_chain(settings.client_cert, settings.client_key)
+        except (OSError, ssl.SSLError) as error:
+            raise UsageError(f"cannot load the client certificate: {error}") from None
+    return context

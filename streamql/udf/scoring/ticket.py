@@ -1,0 +1,77 @@
+"""What a scorer gives for submitted rows: a place where their results will be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...column import Column, concat, nulls
+
+Letter = dict[str, Any]
+
+
+class Ticket:
+    """Rows submitted together. Filled by the scorer's thread, read by the one that submitted.
+
+    Attributes:
+        first: the number of its first row among all rows submitted to the scorer.
+        skipped: the rows that leave the stream under `on_error`; None when none does.
+    """
+
+    def __init__(self, first: int, count: int, taken: Callable[[int, list[Letter]], None]) -> None:
+        self.first = first
+        self.count = count
+        self.skipped: NDArray[np.bool_] | None = None
+        self._taken: Callable[[int, list[Letter]], None] | None = taken
+        self._pieces: dict[int, Column] = {}
+        self._missing = count
+        self._error: Exception | None = None
+        self._letters: list[tuple[int, Letter]] = []
+        self._column: Column | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether `result` has an answer."""
+        return self._error is not None or self._missing == 0
+
+    def result(self) -> Column:
+        """Return one value per row, in order; NULL where `skipped`.
+
+        Raises FunctionError with `event`, and with `row` when the row is of this ticket. Must not
+        be called before `done`. The first call delivers the dead letters, in the rows' order.
+        """
+        taken, self._taken = self._taken, None
+        if taken is not None:
+            letters = [letter for _, letter in sorted(self._letters, key=lambda pair: pair[0])]
+            taken(self.count, letters)
+        if self._error is not None:
+            raise self._error
+        assert self._missing == 0, "the ticket is not done"
+        if self._column is None:
+            pieces = [self._pieces[start] for start in sorted(self._pieces)]
+            self._column = concat(pieces) if pieces else nulls(0)
+            self._pieces.clear()
+        return self._column
+
+    # -- for the scorer ---------------------------------------------------------------------
+
+    def fill(self, start: int, column: Column, skipped: NDArray[np.bool_] | None) -> None:
+        """Put down the results of some rows."""
+        if skipped is not None and skipped.any():
+            if self.skipped is None:
+                self.skipped = np.zeros(self.count, bool)
+            self.skipped[start : start + len(column)] = skipped
+        self._pieces[start] = column
+        self._missing -= len(column)
+
+    def reject(self, row: int, letter: Letter) -> None:
+        """Put down the dead letter of a row."""
+        self._letters.append((row, letter))
+
+    def fail(self, error: Exception) -> None:
+        """Give up what is still missing."""
+        if not self.done:
+            self._error = error

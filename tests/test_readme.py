@@ -1,0 +1,107 @@
+"""What the README and the pages of `docs/` show is true: their blocks are run."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from streamql.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture
+def bin_folder(tmp_path):
+    """A folder with the command `streamql` of this checkout."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    command = folder / "streamql"
+    command.write_text(
+        f"#!/bin/sh\nPYTHONPATH={shlex.quote(str(ROOT))} "
+        f'exec {shlex.quote(sys.executable)} -m streamql "$@"\n'
+    )
+    command.chmod(0o755)
+    return folder
+
+
+def test_readme_opens_with_the_two_commands():
+    first = blocks(README, "")[0]
+    assert [line.split("#")[0].strip() for line in first.splitlines()] == ["make demo", "make test"]
+
+
+def test_python_block_runs_and_prints_what_it_says(tmp_path):
+    (code,) = blocks(README, "python")
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=60,
+    )
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == re.findall(r"# (\{.*\})", code)
+
+
+def test_transcript_shows_what_comes_out(bin_folder):
+    pytest.importorskip("sklearn")
+    if not (ROOT / "samples" / "taxi" / "model.joblib").exists():
+        pytest.skip("the model is not trained (make demo)")
+    _, transcript = README.split("<!-- transcript: samples/taxi -->\n", 1)
+    lines = blocks(transcript, "")[0].splitlines()
+    commands = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+    done = subprocess.run(
+        ["bash", "-c", "\n".join(commands)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}"},
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    shown = [line for line in lines if not line.startswith("$ ")]
+    assert done.stdout.splitlines() == shown
+
+
+def test_command_lines_run(bin_folder, tmp_path):
+    (tmp_path / "query.sql").write_text("SELECT id INTO o FROM input")
+    (tmp_path / "events.jsonl").write_text('{"id":1}\n')
+    (tmp_path / "rides.csv").write_text("id,fare\n1,75.5\n2,3\n")
+    (block,) = [b for b in blocks(README, "") if b.startswith("streamql run query.sql")]
+    done = subprocess.run(
+        ["bash", "-ec", block],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}"},
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith('{"id":1}\n')
+    assert "1 row to big" in done.stderr
+    assert "CONCAT(" in done.stdout
+
+
+def test_docs_list_every_setting():
+    page = (ROOT / "docs" / "cli.md").read_text()
+    for setting in dataclasses.fields(Settings):
+        if setting.name != "functions":
+            assert f"`{setting.name}`" in page
+
+
+def test_no_link_leads_nowhere():
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
