@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .connectors.catalog import memory_source, open_source
-from .connectors.source import Reader, Source
+import pyarrow as pa
+
+from .connectors.catalog import open_source
+from .connectors.contract import Reader, Source
+from .connectors.memory import MemorySource
 from .formats.decoded import Decoded
+from .formats.table import rows_from_arrow
 from .plan.nodes import Shape
 from .rows import find
 from .settings import Settings
@@ -39,7 +43,7 @@ class Reading:
             if self._reader is None:
                 if not self._partitions:
                     return None
-                self._reader = self._source.open(self._partitions.pop(0), None)
+                self._reader = self._source.open(self._partitions.pop(0))
             blocks = self._reader.read()
             if blocks is not None:
                 return blocks
@@ -97,7 +101,7 @@ class Inputs:
 
 
 def _of_uri(uri: str, settings: Settings) -> Input:
-    source = open_source(uri, batch_bytes=settings.batch_bytes)
+    source = open_source(uri)
     return Input(lambda: source)
 
 
@@ -105,5 +109,18 @@ def input_of(source: Any, settings: Settings) -> Input:
     """Return the input for data or a path given in Python. Raises UsageError for other things."""
     if isinstance(source, str | Path):
         return _of_uri(str(source), settings)
-    made = memory_source(source)
-    return Input(lambda: made, Shape(made.columns, tuple(made.columns or ())))
+    made = MemorySource(source)
+    return Input(lambda: made, _shape_of(source))
+
+
+def _shape_of(data: Any) -> Shape:
+    """Return the columns of a table; of rows and iterators nothing is known beforehand."""
+    if type(data).__module__.partition(".")[0] == "pandas":
+        schema = pa.Schema.from_pandas(data, preserve_index=False)
+    elif isinstance(getattr(data, "schema", None), pa.Schema):
+        schema = data.schema
+    else:
+        return Shape()
+    columns = rows_from_arrow(pa.RecordBatch.from_pylist([], schema)).columns
+    kinds = {name: column.type for name, column in columns.items()}
+    return Shape(kinds, tuple(kinds))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -39,11 +41,13 @@ class Engine:
         self, settings: Settings | None = None, *, now: Python | None = None, **overrides: Any
     ) -> None:
         self.settings = Settings.with_overrides(settings, overrides)
+        self.on_warning: Callable[[str], None] = _log
+        """Gets a sentence when something needs a person, e.g. a model that does not answer."""
         self.cut: Iterator[int] | None = None
         """For tests: yields the size of each next batch."""
         self._now = now or (lambda: time.time_ns() // 100)
         self._inputs = Inputs(self.settings)
-        self._functions = Functions(self.settings)
+        self._functions = Functions(self.settings, lambda text: self.on_warning(text))
 
     # -- inputs -----------------------------------------------------------------------------
 
@@ -178,7 +182,9 @@ class Engine:
     ) -> JobSummary:
         readings = {name: self._inputs.opener(name) for name in plan.inputs}
         job = LocalJob(plan, readings, self.settings, self._now(), self.cut)
-        return run_local(job, outputs, on_progress)
+        before = self._functions.requests()
+        summary = run_local(job, outputs, on_progress)
+        return replace(summary, requests=self._functions.requests() - before)
 
     # -- the end ----------------------------------------------------------------------------
 
@@ -196,6 +202,10 @@ class Engine:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _log(text: str) -> None:
+    logging.getLogger("streamql").warning(text)
 
 
 class Job:

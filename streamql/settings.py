@@ -42,6 +42,8 @@ class Settings:
         late_arrival: how late an event may arrive, in ticks of 100 ns.
         out_of_order: how far events may be out of order, in ticks of 100 ns.
         policy: what happens to events beyond these limits: `adjust` or `drop`.
+        dead_letters: file that gets the rows a scoring function with `on_error=dead_letter` could
+            not score, as JSON lines.
         functions: settings of functions as text, by the function's name in lower case.
     """
 
@@ -56,6 +58,7 @@ class Settings:
     late_arrival: int | None = _setting(None, units.ticks, unbuilt=True)
     out_of_order: int | None = _setting(None, units.ticks, unbuilt=True)
     policy: str | None = _setting(None, units.word("adjust", "drop"), unbuilt=True)
+    dead_letters: str | None = _setting(None, units.name)
     functions: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
 
     @classmethod

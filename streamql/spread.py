@@ -61,7 +61,8 @@ class SpreadRows(Rows):
 
     def record(self) -> Column:
         if len(self._items) == 1 and isinstance(self._items[0][1], Rows):
-            return self._items[0][1].record()
+            whole = self._items[0][1].record().values
+            return Column(Type.RECORD, whole.fill_null("{}") if whole.null_count else whole)
         if self._count == 0:
             return Column(Type.RECORD, pa.array([], pa.string()))
         names = [n for n, _ in self._items if n is not None]
@@ -104,7 +105,7 @@ class SpreadRows(Rows):
 
 
 def _merge(names: Sequence[str | None], values: Sequence[Any]) -> dict[str, Any]:
-    """Return one row as a dict: spread fields that clash with a named or earlier one are left out."""
+    """Return one row as a dict, without spread fields that a named or earlier one hides."""
     taken = {name.lower() for name in names if name is not None}
     row: dict[str, Any] = {}
     for name, value in zip(names, values, strict=True):

@@ -55,7 +55,7 @@ class _FakeScorer:
 
     saturated = False
 
-    def flush(self):
+    def flush(self, final=False):
         pass
 
     def wait(self, timeout):

@@ -322,20 +322,24 @@ def test_a_closed_pipe_ends_quietly(tmp_path):
 
 
 def test_an_interrupt_exits_with_130(tmp_path):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "streamql", "run", "-q", "SELECT a FROM input", "-i", "-"],
+    command = [sys.executable, "-m", "streamql", "run", "-q", "SELECT a FROM input", "-i", "-"]
+    with subprocess.Popen(
+        command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
-    )
-    process.stdin.write(b'{"a":1}\n')
-    process.stdin.flush()
-    assert process.stdout.readline() == b'{"a":1}\n'  # it runs, and waits for more
-    process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=30)
-    assert (process.returncode, told) == (130, b"interrupted\n")
+    ) as process:
+        try:
+            process.stdin.write(b'{"a":1}\n')
+            process.stdin.flush()
+            assert process.stdout.readline() == b'{"a":1}\n'  # it runs, and waits for more
+            process.send_signal(signal.SIGINT)
+            assert process.stderr.read() == b"interrupted\n"  # standard input is still open
+            assert process.wait(timeout=30) == 130
+        finally:
+            process.kill()
 
 
 def test_version_loads_nothing_heavy():

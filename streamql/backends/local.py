@@ -107,12 +107,10 @@ def run_local(
         name: InputReader(name, open_, job.settings, job.start, progress.set, job.cut)
         for name, open_ in job.readings.items()
     }
-    scorers: list[Any] = []
 
     def open_scorer(function: Any) -> Any:
         scorer = function.open()
         scorer.on_progress = progress.set
-        scorers.append(scorer)
         return scorer
 
     def on_invalid_time(name: str, count: int, first: int) -> None:
@@ -126,6 +124,6 @@ def run_local(
     return JobSummary(
         {name: reader.counts for name, reader in readers.items()},
         {name: writer.rows for name, writer in writers.items()},
-        sum(s.stats.requests for s in scorers),
+        0,
         time.monotonic() - began,
     )

@@ -58,12 +58,13 @@ def _coloured(message: str) -> str:
 
 
 def _is_closed_pipe(error: BaseException) -> bool:
-    if isinstance(error, BrokenPipeError):
-        return True
-    # loaded already if it was raised
-    console = sys.modules.get("streamql.connectors.console")
-    closed = getattr(console, "ClosedPipe", None)
-    return closed is not None and isinstance(error, closed)
+    from ..errors import OutputError
+
+    if isinstance(error, OutputError):
+        from ..connectors.filesink import ClosedPipe
+
+        return isinstance(error, ClosedPipe)
+    return isinstance(error, BrokenPipeError)
 
 
 def _let_go_of_stdout() -> None:

@@ -109,6 +109,7 @@ def run_command(
     ctx.meta[QUERY] = script = arguments.read_query(query_file, query)
     given = arguments.pairs("--set", "KEY=VALUE", settings)
     with Engine(Settings.load(_SETTINGS_FILE, os.environ, given)) as engine:
+        engine.on_warning = lambda text: say(f"warning: {text}", ctx)
         for folder in folders:
             engine.functions_from(folder)
         for alias, spec in arguments.functions(functions).items():

@@ -72,10 +72,17 @@ class Format:
         """Return the format with what was left open settled by a file's name."""
         stem, packed = split_suffix(path)
         suffix = next((s for s in _SUFFIXES if stem.lower().endswith(s)), "")
+        name = self.name or _SUFFIXES.get(suffix, "json")
+        compression = packed if self.compression is None else self.compression
+        if name == "parquet" and compression is not Compression.NONE:
+            raise UsageError(
+                f"{path}: a parquet file packed as a whole",
+                hint="unpack it; parquet packs its columns itself",
+            )
         return replace(
             self,
-            name=self.name or _SUFFIXES.get(suffix, "json"),
-            compression=packed if self.compression is None else self.compression,
+            name=name,
+            compression=compression,
             delimiter=self.delimiter or ("\t" if suffix == ".tsv" else ","),
         )
 

@@ -137,7 +137,7 @@ class GzipCompressor:
     def __init__(self) -> None:
         self._packer = zlib.compressobj(1, zlib.DEFLATED, 31)
 
-    def pack(self, data: bytes) -> bytes:
+    def pack(self, data: bytes | memoryview) -> bytes:
         """Return packed bytes; some may be kept back."""
         return self._packer.compress(data)
 

@@ -21,13 +21,15 @@ from ..column import Column
 from ..errors import InputError, UsageError
 from ..rows import ColumnRows
 from ..text import mask_of
-from ..types import Type
+from ..types import DATETIME_MARK, Type
 from .decoded import SAMPLE_BYTES, BadEvent, Decoded
 from .records import RecordCutter
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "space"}
 _BOM = b"\xef\xbb\xbf"
 _BROKEN = re.compile("[\udc80-\udcff]")
+_MARK = DATETIME_MARK.encode()
+_REPLACEMENT = "\ufffd".encode()
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -166,6 +168,7 @@ def _repaired(block: bytes) -> tuple[bytes, str]:
     """
     if block.isascii():
         return block, ""
+    block = block.replace(_MARK, _REPLACEMENT)
     try:
         block.decode()
     except UnicodeDecodeError:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,7 @@ _STRUCTURE = _STEP != 0
 _STRUCTURE[ord(",")] = True
 
 Places = NDArray[np.int64]
+_Whole = TypeVar("_Whole", np.int32, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +83,25 @@ def _closed(line: bytes) -> bool:
     return b'"' not in bare and int(steps.sum()) <= 0
 
 
+def unescaped(quotes: NDArray[_Whole], slashes: Places, size: int) -> tuple[NDArray[_Whole], bool]:
+    """Return the quotes that no backslash escapes, and whether one escapes the byte at `size`."""
+    if len(slashes) == 0:
+        return quotes, False
+    # a backslash is active when an even number of them comes right before it
+    number = np.arange(len(slashes))
+    breaks = np.concatenate(([True], np.diff(slashes) > 1))
+    run = number - np.maximum.accumulate(np.where(breaks, number, 0))
+    escaped = np.zeros(size + 1, bool)
+    escaped[slashes[run % 2 == 0] + 1] = True
+    return quotes[~escaped[quotes]], bool(escaped[size])
+
+
 class _Held:
     """The start of an unfinished event; over the limit only its first bytes are kept."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, spare: int = 0) -> None:
         self.limit = limit
+        self.spare = spare
         self.text = bytearray()
         self.over = False
 
@@ -95,7 +110,7 @@ class _Held:
         if self.over:
             return
         self.text += piece
-        if len(self.text) > self.limit:
+        if len(self.text) > self.limit + self.spare:
             self.over = True
             self.text = self.text[:SAMPLE_BYTES]
 
@@ -113,7 +128,7 @@ class LineSplitter:
     """Blocks of lines out of bytes."""
 
     def __init__(self, limit: int) -> None:
-        self._held = _Held(limit)
+        self._held = _Held(limit, spare=1)  # for a carriage return
 
     def feed(self, data: bytes) -> Iterator[bytes | Broken]:
         """Return the lines that are complete with these bytes."""
@@ -269,17 +284,9 @@ class DocumentSplitter:
         if self._escaped and raw[0] in (34, 92):
             seen = raw.copy()
             seen[0] = 32
-        slashes = np.flatnonzero(seen == 92)
-        quotes = np.flatnonzero(seen == 34)
-        self._escaped = False
-        if len(slashes):
-            # a backslash is active when an even number of them comes right before it
-            number = np.arange(len(slashes))
-            breaks = np.concatenate(([True], np.diff(slashes) > 1))
-            run = number - np.maximum.accumulate(np.where(breaks, number, 0))
-            active = slashes[run % 2 == 0]
-            self._escaped = bool(active[-1] == len(raw) - 1) if len(active) else False
-            quotes = quotes[~np.isin(quotes - 1, active)]
+        quotes, self._escaped = unescaped(
+            np.flatnonzero(seen == 34), np.flatnonzero(seen == 92), len(seen)
+        )
         places = np.flatnonzero(_STRUCTURE[seen])
         open_before = np.searchsorted(quotes, places) + self._inside
         self._was_inside = self._inside

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..column import Column, nulls
 from ..extract import extract
 from ..rows import Rows, find
-from ..text import first_bytes, loads, mask_of, slices
+from ..text import first_bytes, loads, mask_of
 from ..types import Type
 from .json_legal import legal
 from .json_template import Node, Place, Template
@@ -31,9 +31,9 @@ _CHUNK = 4096  # lines whose quote positions are looked at together: they stay i
 _EVENS: list[pa.Array] = [pa.array(np.arange(0, 2, 2, dtype=np.int32))]
 
 # What makes the text of a record or array differ from the one the parser's values would give:
-# blanks, exponents, zeros at the end of a fraction, long or tiny numbers, minus zero, and objects
-# inside of arrays (they may have a key twice). It may hit too much (inside of strings).
-_UNUSUAL = r"\s|[0-9][eE]|\.[0-9]+0[,\]}]|[0-9.]{16}|-0|0\.0000|\[.*\{"
+# blanks, escapes, exponents, zeros at the end of a fraction, long or tiny numbers, minus zero, and
+# objects inside of arrays (they may have a key twice). It may hit too much (inside of strings).
+_UNUSUAL = r"\s|\\|[0-9][eE]|\.[0-9]+0[,\]}]|[0-9.]{16}|-0|0\.0000|\[.*\{"
 
 
 @dataclass(slots=True)
@@ -41,14 +41,15 @@ class Block:
     """Whole lines of an input.
 
     Attributes:
-        data: the bytes; `size` of them belong to the lines.
+        data: the bytes of the lines.
+        escapes: whether there is a backslash anywhere.
         starts, ends: where the lines are, without their line ends.
-        quotes: where the quotes are.
+        quotes: where the quotes are that begin and end strings.
         firsts: for each line the index of its first quote, and at last their number.
     """
 
     data: bytes
-    size: int
+    escapes: bool
     starts: Edges
     ends: Edges
     quotes: Edges
@@ -82,7 +83,27 @@ class Lines:
         whole = None if node.members is not None else self.texts.get(node.start.edge)
         if whole is not None:
             return whole if chosen is None else whole.take(pa.array(chosen))
-        return slices(self.buffer, self.places(node.start, chosen), self.places(node.end, chosen))
+        if node.members is None:
+            return self.slot(node.start.edge, chosen)
+        starts, ends = self.places(node.start, chosen), self.places(node.end, chosen)
+        return every_second(pa.string(), self.buffer, np.column_stack((starts, ends)))
+
+    def slot(self, edge: int, chosen: Index | None) -> pa.StringArray:
+        """Return the texts between an edge and the next: a pair is two offsets already."""
+        pairs = self.edges[:, edge : edge + 2]
+        offsets = np.ascontiguousarray(pairs if chosen is None else pairs[chosen])
+        return every_second(pa.string(), self.buffer, offsets)
+
+
+def every_second(kind: pa.DataType, buffer: pa.Buffer, offsets: Edges) -> pa.Array:
+    """Return the texts between offsets 0 and 1, 2 and 3, ... of a contiguous array."""
+    count = offsets.size // 2
+    if count == 0:
+        return pa.array([], kind)
+    both = pa.Array.from_buffers(kind, offsets.size - 1, [None, pa.py_buffer(offsets), buffer])
+    if len(_EVENS[0]) < count:
+        _EVENS[0] = pa.array(np.arange(0, 2 * count, 2, dtype=np.int32))
+    return both.take(_EVENS[0].slice(0, count))
 
 
 def match(block: Block, template: Template, candidates: Index) -> tuple[Index, Lines] | None:
@@ -114,12 +135,40 @@ def match(block: Block, template: Template, candidates: Index) -> tuple[Index, L
             lines.kinds[slot] = kind
         if fine is not None:
             good = fine if good is None else good & fine
+    for node in template.strings if block.escapes else ():
+        texts, fine = _decoded(lines.text(node))
+        lines.texts[node.start.edge] = texts
+        if fine is not None:
+            good = fine if good is None else good & fine
     if good is not None:
         chosen, edges = _keep(good, chosen, edges)
         if len(chosen) == 0:
             return None
-        lines = Lines(buffer, template, edges)
+        rows = pa.array(np.flatnonzero(good))
+        kept = {slot: texts.take(rows) for slot, texts in lines.texts.items()}
+        lines = Lines(buffer, template, edges, kept)
     return chosen, lines
+
+
+def _decoded(texts: pa.StringArray) -> tuple[pa.StringArray, NDArray[np.bool_] | None]:
+    """Return the contents of JSON strings with their escapes decoded, and which are legal.
+
+    None means that all are. Those with an escape are parsed one by one (0.3 µs each).
+    """
+    escaped = mask_of(pc.match_substring(texts, "\\"))
+    rows = np.flatnonzero(escaped)
+    if len(rows) == 0:
+        return texts, None
+    fine = np.ones(len(texts), bool)
+    values: list[str] = []
+    for row, text in zip(rows.tolist(), texts.take(pa.array(rows)).to_pylist(), strict=True):
+        try:
+            values.append(orjson.loads(f'"{text}"'))
+        except orjson.JSONDecodeError:
+            fine[row] = False
+            values.append("")
+    decoded = pc.replace_with_mask(texts, pa.array(escaped), pa.array(values, pa.string()))
+    return decoded, (None if bool(fine.all()) else fine)
 
 
 def _keep(mask: NDArray[np.bool_], lines: Index, edges: Edges) -> tuple[Index, Edges]:
@@ -153,12 +202,7 @@ def _edges(block: Block, template: Template, lines: Index) -> Edges:
 
 def _same_literals(buffer: pa.Buffer, template: Template, edges: Edges) -> NDArray[np.bool_] | None:
     """Return which lines have the template's literals between their edges; None: all have."""
-    pieces = edges.size // 2
-    offsets = pa.py_buffer(np.ascontiguousarray(edges))
-    both = pa.Array.from_buffers(pa.binary(), edges.size - 1, [None, offsets, buffer])
-    if len(_EVENS[0]) < pieces:
-        _EVENS[0] = pa.array(np.arange(0, 2 * pieces, 2, dtype=np.int32))
-    found = both.take(_EVENS[0].slice(0, pieces)).buffers()[2]
+    found = every_second(pa.binary(), buffer, np.ascontiguousarray(edges)).buffers()[2]
     size = len(edges) * template.width
     expected = template.expected(len(edges))
     if found.slice(0, size).equals(expected):

@@ -16,7 +16,7 @@ import pyarrow as pa
 MAX_LINE = 65_536
 """A longer line makes no template: taking it apart would cost more than parsing it."""
 
-_TOKEN = re.compile(rb'"[^"\\\x00-\x1f]*"|[{}\[\]:,]|[^\s{}\[\]:,"]+|[ \t\r]+')
+_TOKEN = re.compile(rb'"(?:[^"\\\x00-\x1f]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+|[ \t\r]+')
 _MAX_DEPTH = 32
 _BRACKETS = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
 
@@ -59,13 +59,15 @@ class Literal:
 class Template:
     """The form of a line: literals with slots between them.
 
-    Literal j reaches from edge 2j to edge 2j + 1, the slot behind it from edge 2j + 1 to 2j + 2.
+    `quotes` counts those that begin and end strings; `bare` and `strings` are its slots. Literal j
+    reaches from edge 2j to edge 2j + 1, the slot behind it from there to edge 2j + 2.
     """
 
     quotes: int
     root: Node
     literals: list[Literal]
     bare: list[Node] = field(default_factory=list)
+    strings: list[Node] = field(default_factory=list)
     hits: int = 0
     _expected: pa.Buffer | None = None
 
@@ -85,7 +87,8 @@ class Template:
 def template_of(line: bytes) -> Template | None:
     """Return the template of a line (valid JSON), or None when the line is not fit to be one.
 
-    Unfit are lines with escapes, with a key twice in one object, with no slot, and very long ones.
+    Unfit are lines with escapes in a key, with a key twice in one object, with no slot, and very
+    long ones.
     """
     if len(line) > MAX_LINE:
         return None
@@ -113,6 +116,7 @@ class _Reader:
         self.at = 0
         self.slots: list[tuple[int, int]] = []
         self.bare: list[Node] = []
+        self.strings: list[Node] = []
         self.objects: list[tuple[int, int, Node]] = []
 
     def template(self) -> Template | None:
@@ -123,7 +127,8 @@ class _Reader:
             return None
         if self.at != len(self.tokens) or not self.slots:
             return None
-        quotes = np.flatnonzero(np.frombuffer(self.line, np.uint8) == 34)
+        strings = [(at, at + len(text) - 1) for at, text in self.tokens if text[:1] == b'"']
+        quotes = np.array([place for string in strings for place in string], np.int64)
         bounds = [0, *(place for slot in self.slots for place in slot), len(self.line)]
         literals = []
         for start, end in zip(bounds[0::2], bounds[1::2], strict=True):
@@ -134,7 +139,7 @@ class _Reader:
         for start, end, node in self.objects:
             node.start = self._place(start, bounds)
             node.end = self._place(end, bounds)
-        return Template(len(quotes), root, literals, self.bare)
+        return Template(len(quotes), root, literals, self.bare, self.strings)
 
     def _place(self, at: int, bounds: list[int]) -> Place:
         """Return a place within a literal, counted from the literal's start."""
@@ -153,7 +158,7 @@ class _Reader:
         members: dict[str, Node] = {}
         while True:
             _, key = self._next()
-            if key[:1] != b'"':
+            if key[:1] != b'"' or b"\\" in key:
                 raise ValueError
             name = key[1:-1].decode()
             if name in members or self._next()[1] != b":":
@@ -173,7 +178,9 @@ class _Reader:
             return self._object(depth + 1)
         if token[:1] == b'"':
             self.at += 1
-            return self._slot(start + 1, start + len(token) - 1, string=True)
+            node = self._slot(start + 1, start + len(token) - 1, string=True)
+            self.strings.append(node)
+            return node
         level = 0
         while True:
             at, token = self._next()

@@ -16,12 +16,14 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from ..column import Column, nulls
 from ..errors import InputError
 from ..instants import MAX_TICKS, MIN_TICKS, TICKS_PER_DAY, TICKS_PER_SECOND
 from ..rows import ColumnRows, objects
-from ..types import JSON_TYPES, Array, Type
+from ..text import bytes_of
+from ..types import DATETIME_MARK, JSON_TYPES, Array, Type
 
 _TICKS = {"s": TICKS_PER_SECOND, "ms": 10_000, "us": 10}
 
@@ -89,7 +91,10 @@ def _texts(values: Array) -> pa.StringArray:
     """Return strings, times of day, and binary values (as base64) as text."""
     kind = values.type
     if str(kind).startswith(("string", "large_string")) or pa.types.is_time(kind):
-        return values.cast(pa.string())
+        texts = values.cast(pa.string())
+        if len(texts) and DATETIME_MARK.encode() in bytes_of(texts).tobytes():
+            return pc.replace_substring(texts, DATETIME_MARK, "\ufffd")
+        return texts
     if str(kind).startswith(("binary", "large_binary", "fixed_size_binary")):
         # row by row (3 million/s): binary columns are rare, and Arrow has no base64
         found = [None if v is None else base64.b64encode(v).decode() for v in values.to_pylist()]
@@ -117,7 +122,7 @@ def _scaled(values: pa.Int64Array, factor: int) -> pa.Int64Array:
     return pc.multiply(values, factor)
 
 
-def _missing(values: Array) -> np.ndarray:
+def _missing(values: Array) -> NDArray[np.bool_]:
     return np.asarray(values.is_null().to_numpy(zero_copy_only=False), bool)
 
 

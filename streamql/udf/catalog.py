@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
 from ..functions.registry import Function
 from ..settings import Settings
+from .dead_letters import DeadLetters
 
 if TYPE_CHECKING:
     from .javascript import JavaScriptRuntime
-    from .scoring import ScoringLoop
+    from .scoring import ModelFunction, ScoringLoop
 
 
 class Functions:
     """Collects functions; V8 and the HTTP client are made when the first one needs them."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, on_warning: Callable[[str], None]) -> None:
         self._settings = settings
+        self._on_warning = on_warning
         self._functions: dict[str, Function] = {}
         self._javascript: JavaScriptRuntime | None = None
         self._loop: ScoringLoop | None = None
+        self._dead_letters: DeadLetters | None = None
 
     def by_alias(self) -> dict[str, Function]:
         """Return the functions by their lower-case alias. Raises UsageError for stray settings."""
@@ -57,6 +61,9 @@ class Functions:
             self._loop = ScoringLoop()
         settings = {**given, **self._set_for(alias)}
         made = scoring_function(alias, spec, ScoringSettings.from_strings(settings), self._loop)
+        made.on_warning = self._on_warning
+        if self._settings.dead_letters is not None:
+            made.on_dead_letter = self._letters(self._settings.dead_letters).put
         self.add(made)
 
     def add_spec(self, alias: str, spec: str) -> None:
@@ -80,8 +87,27 @@ class Functions:
         for file in sorted(directory.glob("*.js")):
             self.add_javascript(file.stem, _read(file), str(file))
 
+    def requests(self) -> int:
+        """Return how many requests the scoring functions have made."""
+        return sum(f.stats.requests for f in self._models())
+
+    def _models(self) -> list[ModelFunction]:
+        from .scoring import ModelFunction
+
+        return [f for f in self._functions.values() if isinstance(f, ModelFunction)]
+
+    def _letters(self, path: str) -> DeadLetters:
+        if self._dead_letters is None:
+            self._dead_letters = DeadLetters(Path(path))
+        return self._dead_letters
+
     def close(self) -> None:
-        """Let go of V8 and of the connections."""
+        """Let go of V8, of the connections and of the file of dead letters."""
+        if self._loop is not None:
+            for model in self._models():
+                model.close()
+        if self._dead_letters is not None:
+            self._dead_letters.close()
         if self._javascript is not None:
             self._javascript.close()
         if self._loop is not None:

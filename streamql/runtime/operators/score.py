@@ -62,7 +62,7 @@ class ScoreOperator(Operator):
             yield from self._answered(self._waiting.popleft())
 
     def on_end(self) -> Iterator[Batch]:
-        self._scorer.flush()
+        self._scorer.flush(final=True)
         while self._waiting:
             if self._waiting[0].ticket.done:
                 yield from self._answered(self._waiting.popleft())

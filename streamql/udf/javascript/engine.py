@@ -14,12 +14,12 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from threading import RLock, Thread
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import InternalError, StreamqlError
+from ...errors import InternalError
 
 _FLAGS = (
     "--single-threaded",
@@ -29,8 +29,7 @@ _FLAGS = (
     # young strings of a whole batch die before they are moved
     "--max-semi-space-size=64",
 )
-_PRELUDE = Path(__file__).with_name("prelude.js")
-_HEADER = 64
+_HERE = Path(__file__).parent
 _FIRST_LOOK = 0.25
 _LOOK = 0.05
 _STATM = Path("/proc/self/statm")
@@ -117,7 +116,9 @@ class JavaScriptRuntime:
         """Free the isolate; the runtime cannot be used afterwards. May be called twice."""
         with self.lock:
             self._closed = True
-            self._drop()
+            isolate, self._isolate = self._isolate, None
+            if isolate is not None:
+                isolate.close()
 
     # -- inside -----------------------------------------------------------------------------
 
@@ -129,10 +130,12 @@ class JavaScriptRuntime:
             self._isolate = _Isolate(self.max_heap)
         return self._isolate
 
-    def _drop(self) -> None:
+    def _abandon(self) -> None:
+        """Let go of an isolate that may still be busy, without waiting for it: a built-in step
+        that V8 cannot interrupt ends when it ends."""
         isolate, self._isolate = self._isolate, None
         if isolate is not None:
-            isolate.close()
+            Thread(target=isolate.close, name="streamql-javascript-close", daemon=True).start()
 
     def _run(self, isolate: _Isolate, handle: Any, arguments: tuple[str | int, ...]) -> Any:
         from py_mini_racer import JSEvalException, JSOOMException
@@ -143,16 +146,19 @@ class JavaScriptRuntime:
         except TimeoutError:
             self._stop(isolate, future, f"no end after {self.timeout:g} s", "timeout")
         except (JSOOMException, MemoryError):
-            self._stop(isolate, future, f"used more than {_size(self.max_heap)} of memory", "heap")
+            self._stop(isolate, future, self._too_much(), "heap")
         except JSEvalException as error:
+            if isolate.overflowed():
+                self._stop(isolate, future, self._too_much(), "heap")
             raise ScriptError(str(error)) from None
-        except StreamqlError:
-            raise
         except BaseException:
             # interrupted from outside: what runs in V8 has no one to come back to
             future.cancel()
-            self._drop()
+            self._abandon()
             raise
+
+    def _too_much(self) -> str:
+        return f"used more than {self.max_heap / (1 << 20):g} MB of memory"
 
     def _wait(self, future: Future[Any]) -> Any:
         """Wait for a call. V8's heap has its own limit; buffers beside it are watched from here."""
@@ -170,10 +176,10 @@ class JavaScriptRuntime:
             if _resident() - resident > 2 * self.max_heap:
                 raise MemoryError
 
-    def _stop(self, isolate: _Isolate, future: Future[Any], reason: str, setting: str) -> None:
+    def _stop(self, isolate: _Isolate, future: Future[Any], reason: str, setting: str) -> NoReturn:
         row = int(isolate.memory[:4].view(np.int32)[0]) if len(isolate.memory) else 0
         future.cancel()
-        self._drop()
+        self._abandon()
         hints = {
             "timeout": "look for a loop that does not end; the setting js_timeout allows "
             "a batch more seconds",
@@ -197,7 +203,10 @@ class _Isolate:
         self._context: AbstractContextManager[Any] = mini_racer(self._loop)
         racer = self._context.__enter__()
         racer.set_hard_memory_limit(max_heap)
-        self._prelude = racer.eval(_PRELUDE.read_text(encoding="utf-8"))
+        prelude, files = (
+            (_HERE / name).read_text(encoding="utf-8") for name in ("prelude.js", "files.js")
+        )
+        self._prelude = racer.eval(f"{files}({prelude})")
         self._functions: dict[str, Any] = {}
         self.memory: NDArray[np.uint8] = np.empty(0, np.uint8)
         self._racer = racer
@@ -215,6 +224,10 @@ class _Isolate:
     def submit(self, call: Coroutine[Any, Any, Any]) -> Future[Any]:
         """Start a call in the loop."""
         return asyncio.run_coroutine_threadsafe(call, self._loop)
+
+    def overflowed(self) -> bool:
+        """Return whether the heap limit ended a call."""
+        return bool(self._racer.was_hard_memory_limit_reached())
 
     def close(self) -> None:
         """End what runs and free everything."""
@@ -234,10 +247,6 @@ def _resident() -> int:
         return int(_STATM.read_text().split()[1]) * _PAGE
     except OSError:
         return 0
-
-
-def _size(count: int) -> str:
-    return f"{count / (1 << 20):g} MB"
 
 
 def decoded(text: str) -> dict[str, Any]:

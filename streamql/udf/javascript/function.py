@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import orjson
 
 from ...column import Column, concat, nulls
 from ...errors import BindError, CompileError, FunctionError, Span
@@ -15,8 +16,9 @@ from ...functions.implicit import convert
 from ...functions.registry import Function, Volatility
 from ...types import JSON_TYPES, Type
 from .engine import CallStopped, JavaScriptRuntime, ScriptError, decoded
+from .results import decode
 from .signature import Signature, candidates, is_volatile, signature
-from .transport import FAILED, HEADER, TOO_LONG, decode, encode, layout, loop_source, write
+from .transport import FAILED, HEADER, TOO_LONG, encode, layout, loop_source, write
 
 _MOST_ROWS = 131_072
 _MOST_BYTES = 64 * 1024 * 1024
@@ -42,8 +44,6 @@ class _Script:
 
     def load(self, runtime: JavaScriptRuntime) -> dict[str, dict[str, Any]]:
         """Run the file in V8 and return what is known of its functions, by name."""
-        import orjson
-
         try:
             runtime.invoke("check", self.source)
             names = orjson.dumps(self.names).decode()
@@ -54,7 +54,7 @@ class _Script:
                 hint=stopped.hint,
             ) from None
         except ScriptError as error:
-            raise self._syntax_error(str(error)) from None
+            raise self._syntax_error(str(error), runtime) from None
         if "failure" in found:
             failure = decoded(found["failure"])
             raise CompileError(
@@ -76,14 +76,20 @@ class _Script:
         line = int(frame[1]) - _LINES_BEFORE
         return f"at {self.source_name} line {line}, column {frame[2]}"
 
-    def _syntax_error(self, said: str) -> CompileError:
+    def _syntax_error(self, said: str, runtime: JavaScriptRuntime) -> CompileError:
         lines = self.source.splitlines() or [""]
-        found = _V8_PLACE.match(said)
+        found, before = _V8_PLACE.match(said), _LINES_BEFORE
+        if found is not None and int(found[1]) - before > len(lines):
+            # V8 stumbled over what the compiler puts behind the file; as a script the place shows
+            try:
+                runtime.invoke("place", self.source)
+            except ScriptError as error:
+                if "SyntaxError" in str(error).split("\n", 1)[0]:
+                    found, before = _V8_PLACE.match(str(error)), 1
         if found is None:
             return CompileError(f"{self.source_name}: {said.strip().splitlines()[0]}")
-        line, column = int(found[1]) - _LINES_BEFORE, len(found[4]) + 1
-        if line > len(lines):
-            # V8 stumbled over what the compiler puts behind the file
+        line, column = int(found[1]) - before, len(found[4]) + 1
+        if line > len(lines) or "end of input" in found[2]:
             return CompileError(
                 f"{self.source_name}, line {len(lines)}: {found[2]} at the end of the file",
                 hint="a bracket, a text or a comment is not closed",

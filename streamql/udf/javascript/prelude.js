@@ -9,13 +9,14 @@
 const { parse, stringify, rawJSON } = JSON;
 const { isArray } = Array;
 const { keys, getPrototypeOf, is } = Object;
-const { apply, ownKeys, defineProperty, deleteProperty, getOwnPropertyDescriptor } = Reflect;
+const { apply, set, ownKeys, defineProperty, deleteProperty, getOwnPropertyDescriptor } = Reflect;
 const MakeFunction = Function;
 const DateOf = Date;
 const Text = String;
 const BigIntOf = BigInt;
 const { asIntN } = BigInt;
 const world = globalThis;
+const plainEval = eval;
 const bind = Function.prototype.call.bind.bind(Function.prototype.call);
 const substring = bind(String.prototype.substring);
 const startsWith = bind(String.prototype.startsWith);
@@ -34,28 +35,39 @@ const OBJECT = Object.prototype;
 const ARRAY = Array.prototype;
 const DATE = Date.prototype;
 const ERROR = Error;
+const RangeErrorOf = RangeError;
 const MARK = '\ufdd0';
 const FIRST_TIME = -62135596800000, LAST_TIME = 253402300799999;
 const INTEGERS_END = 2 ** 63, DIGITS_END = 1e21;
 const LONGEST = 2 ** 29 - 64;
-const TEXT = 2, DATE_TIME = 4, BIT = 5, RECORD = 6, LIST = 7, JSON_TEXT = 8, BIG = 9, NUMBER = 1;
+// the tags of transport.py; the loop itself writes 1 for a number and 2 for a text
+const DATE_TIME = 4, BIT = 5, RECORD = 6, LIST = 7, JSON_TEXT = 8, BIG = 9;
 
 // No timers (nothing waits for them), no shared memory, no machine code.
 for (const name of ['__timer_manager', 'setTimeout', 'clearTimeout', 'WebAssembly', 'Atomics',
                     'SharedArrayBuffer']) {
-  delete world[name];
+  if (!deleteProperty(world, name)) set(world, name, undefined);
 }
 
-// Filling a sparse array of a billion places is one built-in step that neither a time nor a
-// memory limit can interrupt; the step itself ends in an abort of the whole process.
-const plainFill = ARRAY.fill;
-defineProperty(ARRAY, 'fill', {
-  configurable: true, enumerable: false, writable: true,
-  value: { fill(...given) {
-    if (isArray(this) && this.length > 2 ** 25) throw new RangeError('Invalid array length');
-    return apply(plainFill, this, given);
-  } }.fill,
-});
+// A few built-in steps abort the whole process when they are given too much: filling a sparse array
+// of a billion places, cutting a text into more pieces than an array has room for. Neither a time
+// nor a memory limit can interrupt them, so they refuse such sizes.
+const LONGEST_ARRAY = 2 ** 25;
+const guarded = (plain, listOf) => ({ method(a, b, c) {
+  const list = listOf(this, a);
+  if (list !== null && list !== undefined && list.length > LONGEST_ARRAY) {
+    throw new RangeErrorOf('Invalid array length');
+  }
+  return plain(this, a, b, c);
+} }.method);
+for (const [owner, name, listOf] of [
+  [ARRAY, 'fill', (self) => self], [Array, 'from', (_, first) => first],
+  [String.prototype, 'split', (self) => self], [String.prototype, 'match', (self) => self],
+]) {
+  defineProperty(owner, name, {
+    configurable: true, enumerable: false, writable: true, value: guarded(bind(owner[name]), listOf),
+  });
+}
 
 // A Date inside of a record must be told from a string afterwards: while a result is written,
 // toJSON puts a mark before the text. User code sees the method it knows.
@@ -289,97 +301,13 @@ function revive(value) {
   return value;
 }
 
-let buffer = new ArrayBuffer(64);
-
-const intrinsics = {
-  __proto__: null, F64: Float64Array, I32: Int32Array, U8: Uint8Array, I64: BigInt64Array,
-  DateOf, parse, revive, substring, settleResult, checkNumber, failure, finish, misfit, settle,
-  LONGEST, TEXT, NUMBER, memory: () => buffer,
-};
-
-// -- files ------------------------------------------------------------------------------------
-
-const before = { __proto__: null };
-for (const name of ownKeys(world)) before[name] = getOwnPropertyDescriptor(world, name);
-const beforeNames = ownKeys(before);
-
-const NAME = /^[A-Za-z_$][A-Za-z0-9_$]*$/;
-function isName(key) { return typeof key === 'string' && matchAt(NAME, key) !== null; }
-
-/** Put the global object back as it was; return the names that user code had set on it. */
-function settle() {
-  const set = [];
-  const now = ownKeys(world);
-  let count = 0;
-  for (let i = 0; i < now.length; i++) {
-    if (now[i] in before) continue;
-    if (isName(now[i])) set[count++] = now[i];
-    deleteProperty(world, now[i]);
-  }
-  for (let i = 0; i < beforeNames.length; i++) {
-    const name = beforeNames[i], old = before[name], found = getOwnPropertyDescriptor(world, name);
-    if (found === undefined || !is(found.value, old.value)) {
-      if (isName(name)) set[count++] = name;
-      if (old.configurable || old.writable) defineProperty(world, name, old);
-    }
-  }
-  return set;
-}
-
-const entries = { __proto__: null };
-
-/** Compile a file without running it: a syntax error is thrown with its place. */
-function check(source) { new MakeFunction(source); }
-
-/**
- * Run a file in a function of its own, and keep the functions among its `names`.
- * Names the file set without declaring them become variables of that function in a second run.
- */
-function load(id, source, names, url) {
-  const wanted = parse(names);
-  let tail = '\n;return {__proto__:null';
-  for (let i = 0; i < wanted.length; i++) {
-    const name = wanted[i];
-    const other = name in before ? ' && ' + name + ' !== globalThis.' + name : '';
-    tail += ',' + name + ': typeof ' + name + " === 'function'" + other + ' ? ' + name + ' : null';
-  }
-  tail += '};\n//# sourceURL=' + url;
-  const body = source + tail;
-  try {
-    let found = new MakeFunction(body)();
-    const leaked = settle();
-    if (leaked.length) {
-      let outer = '', given = [];
-      for (let i = 0; i < leaked.length; i++) {
-        outer += (i ? ',' : '') + leaked[i];
-        given[i] = leaked[i] in before ? before[leaked[i]].value : undefined;
-      }
-      // the outer names are parameters of the same function: lines stay where they are
-      found = apply(new MakeFunction(outer, body), undefined, given);
-      settle();
-    }
-    if (typeof found !== 'object' || found === null || getPrototypeOf(found) !== null) {
-      return stringify({ __proto__: null, functions: null });
-    }
-    const functions = [];
-    for (let i = 0; i < wanted.length; i++) {
-      const f = found[wanted[i]];
-      if (typeof f !== 'function') continue;
-      const text = toWellFormed(sourceOf(f));
-      const length = typeof f.length === 'number' ? f.length : 0;
-      functions[functions.length] = { __proto__: null, name: wanted[i], text, length };
-    }
-    entries[id] = found;
-    return stringify({ __proto__: null, functions });
-  } catch (thrown) {
-    settle();
-    return stringify({ __proto__: null, failure: failure(thrown, 0) });
-  }
-}
-
 return {
-  __proto__: null, check, load,
-  memory(size) { buffer = new ArrayBuffer(size); return buffer; },
-  loop(id, name, source) { return new MakeFunction('I', 'user', source)(intrinsics, entries[id][name]); },
+  __proto__: null, parse, stringify, is, apply, ownKeys, getPrototypeOf,
+  defineProperty, deleteProperty, getOwnPropertyDescriptor, MakeFunction, plainEval, world,
+  sourceOf, toWellFormed, matchAt, failure,
+  loop: {
+    __proto__: null, F64: Float64Array, I32: Int32Array, U8: Uint8Array, I64: BigInt64Array,
+    DateOf, parse, revive, substring, settleResult, checkNumber, failure, finish, LONGEST,
+  },
 };
 })()

@@ -18,11 +18,11 @@ _VOLATILE = re.compile(
     r"|\bnew\s+Date\b(?!\s*\(\s*[^\s)])|\bDate\s*\(\s*\)"
 )
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
-_RESERVED = frozenset(
-    "arguments await break case catch class const continue debugger default delete do else enum "
-    "eval export extends false finally for function if implements import in instanceof interface "
-    "let new null package private protected public return static super switch this throw true try "
-    "typeof var void while with yield".split()
+_RESERVED = re.compile(
+    r"arguments|await|break|case|catch|class|const|continue|debugger|default|delete|do|else|enum|"
+    r"eval|export|extends|false|finally|for|function|if|implements|import|in|instanceof|interface|"
+    r"let|new|null|package|private|protected|public|return|static|super|switch|this|throw|true|"
+    r"try|typeof|var|void|while|with|yield"
 )
 _ONLY = re.compile(rf"(?:async\s+)?({_NAME})\s*=>")
 _OPEN, _CLOSE = "([{", ")]}"
@@ -63,7 +63,7 @@ class Signature:
 def candidates(source: str) -> tuple[str, ...]:
     """Return the names in a file that might be functions, in their order."""
     found = (a or b for a, b in _DECLARED.findall(source))
-    return tuple(dict.fromkeys(name for name in found if name not in _RESERVED))
+    return tuple(dict.fromkeys(name for name in found if not _RESERVED.fullmatch(name)))
 
 
 def is_volatile(source: str) -> bool:
@@ -97,7 +97,7 @@ def _parameters(text: str) -> tuple[str, ...]:
     depth, quote, piece = 0, "", ""
     pieces = []
     at = start + 1
-    while 0 <= start and at < len(text):
+    while start >= 0 and at < len(text):
         char = text[at]
         if quote:
             if char == "\\":

@@ -1,1 +1,28 @@
-"""Scoring functions: protocols, the HTTP client, the function object."""
+"""Scoring functions: models behind HTTP and entry scripts in this process.
+
+`factory.scoring_function` makes the function object. A row's way: `http_scorer` (or `script`)
+queues and cuts batches, `exchange` sends one batch with its retries and halves,
+`client` is one POST, `protocols/` builds bodies and reads answers, `ticket` gives the results back
+in order.
+"""
+
+from .factory import scoring_function
+from .function import ModelFunction, ScoringFunction
+from .loop import ScoringLoop
+from .scorer import Scorer
+from .settings import OnError, Policy, ScoringSettings
+from .stats import ScoringStats
+from .ticket import Ticket
+
+__all__ = [
+    "ModelFunction",
+    "OnError",
+    "Policy",
+    "Scorer",
+    "ScoringFunction",
+    "ScoringLoop",
+    "ScoringSettings",
+    "ScoringStats",
+    "Ticket",
+    "scoring_function",
+]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import ssl
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-
-import certifi
 
 from ...errors import UsageError
 from .exchange import Answer, Transport
@@ -99,7 +98,7 @@ class HttpTransport(Transport):
                     break
             if good and total > limit:
                 raise _bad_body(f"more than {limit:,} bytes")
-            answer = Answer(b"".join(chunks) or b" ")
+            answer = Answer(b"".join(chunks))
             if good:
                 return answer
             text = self.hidden(answer.shown())
@@ -122,7 +121,14 @@ class HttpTransport(Transport):
                     label="connection",
                     hint="a private authority's certificate is given with the setting ca_file",
                 )
-        said = getattr(reason, "strerror", None) or str(error) or type(error).__name__
+            if isinstance(reason, BaseExceptionGroup):  # one per address of the host
+                reason = reason.exceptions[0]
+        said = str(error) or type(error).__name__
+        if isinstance(reason, OSError) and reason.errno:
+            # asyncio says "connect call failed" and an address; the system says why
+            positive = reason.errno > 0
+            said = os.strerror(reason.errno) if positive else str(reason.strerror)
+        said = said[:1].lower() + said[1:]
         connect = type(error).__name__ in ("ConnectError", "ProxyError")
         verb = "cannot be reached" if connect else "broke the connection"
         return Failure(f"{verb} ({self.hidden(said)})", Retry.UNLIMITED, label="connection")
@@ -183,6 +189,8 @@ def _tls(url: str, settings: ScoringSettings) -> Any:
     context = ssl.create_default_context(cafile=settings.ca_file)
     if settings.ca_file is None:
         # some Pythons come without the system's authorities
+        import certifi  # noqa: PLC0415 - it is needed for https only
+
         context.load_verify_locations(certifi.where())
     if settings.client_cert is not None:
         try:

@@ -32,18 +32,18 @@ from .watch import Watch
 class Answer:
     """What a model answered: the text of its body, or the value a script returned."""
 
-    text: bytes = b""
+    text: bytes | None = None
     value: object = None
 
     def parsed(self) -> object:
         """Return the JSON value. Raises BadAnswer."""
-        return parse(self.text) if self.text else self.value
+        return self.value if self.text is None else parse(self.text)
 
     def shown(self) -> str:
         """Return the beginning of the answer, for messages."""
-        if self.text:
-            return self.text[:4096].decode("utf-8", "replace")
-        return repr(self.value)[:4096]
+        if self.text is None:
+            return repr(self.value)[:4096]
+        return self.text[:4096].decode("utf-8", "replace")
 
 
 class Transport(ABC):
@@ -240,9 +240,7 @@ class Exchange:
         try:
             answer = await self._transport.send(body, timeout)
             try:
-                results = self._settings.protocol.rows(answer.parsed())
-                if len(results) != count:
-                    raise BadAnswer(f"{len(results):,} results for {count:,} rows")
+                results = self._results(answer, count)
             except BadAnswer as bad:
                 raise Failure(
                     f"answered {bad}",
@@ -257,6 +255,12 @@ class Exchange:
             return column, wrong, answer
         finally:
             stats.ended(clock.now() - began, good)
+
+    def _results(self, answer: Answer, count: int) -> list[object]:
+        results = self._settings.protocol.rows(answer.parsed())
+        if len(results) != count:
+            raise BadAnswer(f"{len(results):,} results for {count:,} rows")
+        return results
 
     async def _sleep(self, seconds: float) -> None:
         task = asyncio.current_task()

@@ -161,7 +161,5 @@ def pause(attempt: int, wait: float | None, chance: float) -> float:
 
 
 def shortened(text: str, length: int = SHOWN) -> str:
-    """Return at most `length` characters of a text, and say how much is missing."""
-    if len(text) <= length:
-        return text
-    return f"{text[:length]}... ({len(text):,} characters)"
+    """Return at most `length` characters of a text."""
+    return text if len(text) <= length else f"{text[:length]}..."

@@ -15,8 +15,9 @@ from ...types import Type
 from .client import HttpTransport, check_url
 from .exchange import Exchange
 from .failure import Clock
+from .http_scorer import HttpScorer
 from .loop import ScoringLoop
-from .scorer import HttpScorer, Scorer
+from .scorer import Scorer
 from .settings import OnError, ScoringSettings
 from .stats import ScoringStats
 from .ticket import Letter
@@ -41,6 +42,8 @@ class ModelFunction(Function):
     def __init__(self, name: str, settings: ScoringSettings) -> None:
         self.name = name
         self.settings = settings
+        self._counted: list[ScoringStats] = []
+        self._caller: Scorer | None = None
 
     @abstractmethod
     def open(self, partition: int = 0) -> Scorer:
@@ -61,20 +64,22 @@ class ModelFunction(Function):
         """Score rows and wait for the answers: for calls that no operator makes."""
         if count == 0:
             return nulls(0)
-        scorer = self.open()
+        if self._caller is None:
+            self._caller = self.open()
+        scorer = self._caller
         try:
-            rows = columns[0].to_json(marked=False)
-            ticket = scorer.submit(rows, np.arange(1, count + 1))
+            ticket = scorer.submit(columns[0].to_json(marked=False), np.arange(1, count + 1))
             scorer.flush(final=True)
             while not ticket.done:
                 scorer.wait()
-            try:
-                column = ticket.result()
-            except FunctionError as error:
-                error.event = None  # the number within these rows is not the event's
-                raise
-        finally:
-            scorer.close()
+            column = ticket.result()
+        except FunctionError as error:
+            error.event = None  # the number within these rows is not the event's
+            self.close()  # a scorer ends with the first failure
+            raise
+        except BaseException:
+            self.close()
+            raise
         if ticket.skipped is not None:
             raise FunctionError(
                 f"udf.{self.name}: a row could not be scored, and on_error="
@@ -84,6 +89,24 @@ class ModelFunction(Function):
             )
         return column
 
+    @property
+    def stats(self) -> ScoringStats:
+        """The counters of all scorers of this function, those of `call` included."""
+        total = ScoringStats()
+        for stats in self._counted:
+            total.add(stats)
+        return total
+
+    def _counters(self) -> ScoringStats:
+        self._counted.append(ScoringStats())
+        return self._counted[-1]
+
+    def close(self) -> None:
+        """Give back what `call` holds; scorers that were opened are closed by their owners."""
+        caller, self._caller = self._caller, None
+        if caller is not None:
+            caller.close()
+
     def _sink(self) -> Callable[[Letter], None] | None:
         """Return where dead letters go; UsageError when they have to go somewhere and cannot."""
         if self.settings.on_error.action is not OnError.DEAD_LETTER:
@@ -91,7 +114,7 @@ class ModelFunction(Function):
         if self.on_dead_letter is None:
             raise UsageError(
                 f"{self.name}.on_error=dead_letter needs a place for the dead letters",
-                hint="name one, or set on_error to fail, null, default: VALUE or skip",
+                hint="--set dead_letters=FILE, or set on_error to fail, null, default: VALUE or skip",
             )
         return self.on_dead_letter
 
@@ -125,6 +148,6 @@ class ScoringFunction(ModelFunction):
         transport = HttpTransport(self.url, settings, self._clock)
         endless = settings.total_timeout is None and settings.max_retries is None
         watch = Watch(self.name, transport.target, endless, self._warn, self._clock)
-        stats = ScoringStats()
+        stats = self._counters()
         exchange = Exchange(self.name, transport, settings, stats, watch, self._clock)
         return HttpScorer(settings, transport, exchange, stats, self._loop, sink)

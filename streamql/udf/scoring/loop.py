@@ -19,6 +19,16 @@ class ScoringLoop:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._held: list[Callable[[], Coroutine[Any, Any, None]]] = []
+
+    def hold(self, close: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Have something closed with the loop, at the latest. From any thread."""
+        self._held.append(close)
+
+    def release(self, close: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Forget what `hold` was told: it has been closed."""
+        if close in self._held:
+            self._held.remove(close)
 
     def start(self) -> asyncio.AbstractEventLoop:
         """Return the running loop."""
@@ -26,7 +36,7 @@ class ScoringLoop:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(
-                    target=_run, args=(self._loop,), name="streamql-scoring", daemon=True
+                    target=_run, args=(self._loop, self._held), name="streamql-scoring", daemon=True
                 )
                 self._thread.start()
             return self._loop
@@ -58,7 +68,9 @@ class ScoringLoop:
             thread.join(timeout)
 
 
-def _run(loop: asyncio.AbstractEventLoop) -> None:
+def _run(
+    loop: asyncio.AbstractEventLoop, held: list[Callable[[], Coroutine[Any, Any, None]]]
+) -> None:
     asyncio.set_event_loop(loop)
     try:
         loop.run_forever()
@@ -66,6 +78,8 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
         for task in left:
             task.cancel()
         loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        while held:
+            loop.run_until_complete(held.pop()())
         loop.run_until_complete(loop.shutdown_asyncgens())
     finally:
         loop.close()

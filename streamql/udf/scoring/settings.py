@@ -7,10 +7,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from typing import Any
 
 import orjson
 
+from ... import units
 from ...errors import UsageError, nearest, suggest
 from ...types import Type, type_named
 from . import options
@@ -72,6 +74,7 @@ def _returns(value: str) -> Type:
     return found
 
 
+# ruff: noqa: RUF009 - `option` makes a field, as `dataclasses.field` does
 @dataclass(frozen=True)
 class ScoringSettings:
     """Settings of one scoring function; `scoring.md` section 4 has the meaning of the first ones.
@@ -86,14 +89,14 @@ class ScoringSettings:
         protocol: how rows become a body and a body rows; has the protocol's own settings.
     """
 
-    max_batch_count: int = option(1000, options.count(1, 1_000_000))
-    max_batch_bytes: int = option(4_000_000, options.size(1, 2**30))
+    max_batch_count: int = option(1000, units.count(1, 1_000_000))
+    max_batch_bytes: int = option(4_000_000, units.size(1, 2**30))
     max_batch_wait: float = option(0.0, options.duration(zero=True), http_only=True)
-    parallel_requests: int = option(20, options.count(1, 10_000), http_only=True)
+    parallel_requests: int = option(20, units.count(1, 10_000), http_only=True)
     attempt_timeout: float = option(100.0, options.duration(), http_only=True)
     total_timeout: float | None = option(None, options.duration(none=True), http_only=True)
-    max_retries: int | None = option(None, options.count(0, 1_000_000), http_only=True)
-    max_answer_bytes: int = option(100_000_000, options.size(1, 2**31), http_only=True)
+    max_retries: int | None = option(None, units.count(0, 1_000_000), http_only=True)
+    max_answer_bytes: int = option(100_000_000, units.size(1, 2**31), http_only=True)
     on_error: Policy = option(Policy(), _policy)
     returns: Type = option(Type.ANY, _returns)
     key: Secret | None = option(None, options.secret, http_only=True)
@@ -127,7 +130,7 @@ class ScoringSettings:
                 chosen_special[name] = _read(alias, name, value, special[name])
             elif name.startswith(_HEADER):
                 header = name[len(_HEADER) :]
-                headers[header] = _read(alias, name, value, lambda v, h=header: _header(h, v))
+                headers[header] = _read(alias, name, value, partial(_header, header))
             else:
                 raise _unknown(alias, name, [*own, *special, "protocol", "header.NAME"], protocol)
         if chosen.get("client_key") and not chosen.get("client_cert"):

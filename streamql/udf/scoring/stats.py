@@ -44,7 +44,7 @@ class ScoringStats:
         self.failed_requests += not good
 
     def add(self, other: ScoringStats) -> None:
-        """Add the counters of another scorer (of another partition)."""
+        """Add the counters of another scorer."""
         self.requests += other.requests
         self.events += other.events
         self.failed_requests += other.failed_requests

@@ -1,0 +1,119 @@
+"""Events out of one stream of bytes: a file, a pipe, standard input."""
+
+from __future__ import annotations
+
+import select
+import shutil
+import tempfile
+from collections.abc import Iterator
+from io import FileIO
+from typing import BinaryIO
+
+from ..errors import InputError
+from ..formats.catalog import Format
+from ..formats.compression import Compression, Decompressor
+from ..formats.decoded import Decoded
+from ..formats.parquet import read_file
+from .contract import Position, Reader, last_event, shifted
+
+BLOCK_BYTES = 4 * 1024 * 1024
+
+
+class ByteReader(Reader):
+    """Reads one stream to its end.
+
+    Args:
+        file: unbuffered: a read returns what is there, and waits only when there is nothing.
+        layout: the format and the compression, settled.
+        name: how messages call the stream.
+        position: as many events as its "events" counts are skipped.
+        base: number of the last event before the stream.
+        where: put behind the reasons of bad events.
+    """
+
+    def __init__(
+        self,
+        file: FileIO,
+        layout: Format,
+        name: str,
+        position: Position | None = None,
+        base: int = 0,
+        where: str = "",
+    ) -> None:
+        self.name = name
+        self.events = base
+        self._base = base
+        self._where = where
+        self._file = file
+        self._skip = int((position or {}).get("events", 0))
+        self._steps = _whole(file) if layout.whole_file else _blocks(file, layout)
+
+    def read(self) -> list[Decoded] | None:
+        found: list[Decoded] = []
+        try:
+            step = next(self._steps, None)
+        except InputError as error:
+            raise self._damaged(error) from error
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise InputError(
+                f"cannot read {self.name} after {self.events - self._base:,} events: {reason}"
+            ) from error
+        if step is None:
+            return None
+        for decoded in step:
+            if last := last_event(decoded):
+                self.events = self._base + last
+            moved = shifted(decoded, self._base, self._skip, self._where)
+            if moved is not None:
+                found.append(moved)
+        return found
+
+    def position(self) -> Position:
+        return {"events": max(self.events, self._skip)}
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _damaged(self, error: InputError) -> InputError:
+        fine = self.events - self._base
+        message = f"{self.name}: {error.message} ({fine:,} events before that are fine)"
+        return InputError(message, hint=error.hint, event=error.event)
+
+
+def _blocks(file: FileIO, layout: Format) -> Iterator[list[Decoded]]:
+    """Yield the events of each block of a stream.
+
+    A damaged stream raises only after all whole events before the damage have been yielded; a
+    record that the damage cuts is no event.
+    """
+    unpacker = Decompressor(layout.compression or Compression.NONE)
+    decoder = layout.decoder()
+    while True:
+        data = file.read(BLOCK_BYTES)
+        if data is None:  # a pipe that does not block has nothing now: wait by select
+            select.select([file], [], [])
+            continue
+        for block in unpacker.feed(data) if data else unpacker.finish():
+            yield decoder.feed(block)
+        if not data:
+            yield decoder.finish()
+            return
+
+
+def _whole(file: FileIO) -> Iterator[list[Decoded]]:
+    """Yield the events of a format that needs a file that can seek; a pipe is copied to one."""
+    if file.seekable():
+        for decoded in read_file(_binary(file)):
+            yield [decoded]
+        return
+    with tempfile.TemporaryFile() as copy:
+        shutil.copyfileobj(file, copy, BLOCK_BYTES)
+        copy.seek(0)
+        for decoded in read_file(_binary(copy)):
+            yield [decoded]
+
+
+def _binary(file: object) -> BinaryIO:
+    """Return the file under the type that readers of files ask for."""
+    return file  # type: ignore[return-value]

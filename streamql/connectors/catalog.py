@@ -1,0 +1,48 @@
+"""The connectors: which one a URI means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..errors import UsageError, suggest
+from ..formats.catalog import Format
+from .console import ConsoleSink, ConsoleSource
+from .contract import Sink, Source
+from .file import FileSource
+from .filesink import open_file_sink
+from .uri import Uri, parse_uri
+
+SCHEMES = ("file",)
+"""The schemes a URI may have; `-` alone is standard input or output."""
+
+
+def open_source(text: str, options: Mapping[str, str] | None = None) -> Source:
+    """Return the source a URI means; `options` win over those in the URI."""
+    uri = parse_uri(text)
+    layout = Format.of_options({**uri.options, **(options or {})})
+    match uri.scheme:
+        case "console":
+            return ConsoleSource(layout)
+        case "file":
+            return FileSource(uri.path, layout)
+        case _:
+            raise _unknown(uri)
+
+
+def open_sink(text: str, options: Mapping[str, str] | None = None) -> Sink:
+    """Return the sink a URI means; `options` win over those in the URI."""
+    uri = parse_uri(text)
+    layout = Format.of_options({**uri.options, **(options or {})})
+    match uri.scheme:
+        case "console":
+            return ConsoleSink(layout)
+        case "file":
+            return open_file_sink(uri.path, layout)
+        case _:
+            raise _unknown(uri)
+
+
+def _unknown(uri: Uri) -> UsageError:
+    known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
+    hint = suggest(uri.scheme, SCHEMES) or f"there are {known}, plain paths, and - for the console"
+    return UsageError(f"no connector for {uri.scheme}:// (in {uri.text!r})", hint=hint)

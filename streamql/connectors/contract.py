@@ -1,0 +1,125 @@
+"""What every connector offers: sources with readers, and sinks.
+
+A connector moves events in and rows out and knows positions; how bytes become rows is the format's
+business. Which connector a URI means is in `catalog`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import pyarrow as pa
+
+from ..column import Column
+from ..formats.decoded import Decoded
+
+Position: TypeAlias = Mapping[str, int | str]
+"""Where a reader is: small values that fit into JSON; only its connector understands them."""
+
+ALL = "all"
+"""The name of the only partition of a source that has no partitions."""
+
+AT_LEAST_ONCE = "at least once"
+"""What a sink promises that cannot take back rows: after a restart some may come again."""
+
+
+class Source(ABC):
+    """Where events come from. Opening a source twice gives the same events, if it can.
+
+    Attributes:
+        name: how messages call it: the path or URI.
+    """
+
+    name: str
+
+    def partitions(self) -> Sequence[str]:
+        """Name the independent parts; they are stable across restarts."""
+        return (ALL,)
+
+    @abstractmethod
+    def open(self, partition: str = ALL, position: Position | None = None) -> Reader:
+        """Open a part at a position that an earlier reader reported, or at its start."""
+
+
+class Reader(ABC):
+    """Reads one partition. Used from one thread, the reader thread of the input.
+
+    Order of calls: `read` until it returns None, with `position` between the calls; `close` once,
+    at any time. Nothing is called after `close`.
+    """
+
+    @abstractmethod
+    def read(self) -> list[Decoded] | None:
+        """Return the events that are there now, None at the end of the input.
+
+        Waits for input when there is none, but never for more than there is: an event is returned
+        as soon as it has come. The list may be empty (bytes came, but no whole event). Numbers of
+        events rise over the whole partition. `InputError` when it cannot be read on; all events
+        before the damage have been returned by then.
+        """
+
+    @abstractmethod
+    def position(self) -> Position:
+        """Return where to resume: after the last event that `read` returned."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free what the reader holds."""
+
+
+class Sink(ABC):
+    """Where rows go. Used from one thread, the writer thread of the output.
+
+    Order of calls: `write` and `write_records` in any order, `flush` between them; `close` once, at
+    last, also after an error. All raise `OutputError`, which says how many rows were written.
+
+    Attributes:
+        name: how messages call it: the path or URI.
+        delivery: what it promises after a restart.
+        rows: how many rows were written so far.
+    """
+
+    name: str
+    delivery: str = AT_LEAST_ONCE
+    rows: int = 0
+
+    @abstractmethod
+    def write(self, names: Sequence[str], columns: Sequence[Column]) -> None:
+        """Write rows given as columns."""
+
+    @abstractmethod
+    def write_records(self, texts: pa.StringArray) -> None:
+        """Write rows that are records already (JSON text)."""
+
+    def flush(self) -> None:
+        """Let others see what was written so far."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Complete the output and free what the sink holds."""
+
+
+def shifted(decoded: Decoded, base: int, skip: int, where: str = "") -> Decoded | None:
+    """Return events with `base` added to their numbers, those up to number `skip` left out.
+
+    `where` is put behind the reasons of bad events. None when nothing is left.
+    """
+    rows, events, bad = decoded.rows, decoded.events, decoded.bad
+    if base:
+        events = events + base
+    if bad and (base or where):
+        bad = tuple(type(b)(b.event + base, b.reason + where, b.text, b.line) for b in bad)
+    if skip:
+        keep = events > skip
+        if not keep.all():
+            rows, events = rows.filter(keep), events[keep]
+        bad = tuple(b for b in bad if b.event > skip)
+    return Decoded(rows, events, bad) if len(events) or bad else None
+
+
+def last_event(decoded: Decoded) -> int:
+    """Return the number of the last event, good or bad; 0 when there is none."""
+    last = int(decoded.events[-1]) if len(decoded.events) else 0
+    return max(last, decoded.bad[-1].event) if decoded.bad else last

@@ -1,0 +1,139 @@
+"""Files as inputs: one path, a pattern, or a directory.
+
+Several files are one input, read in the order of their names; events are numbered across them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import os
+from collections.abc import Sequence
+from io import FileIO
+
+from ..errors import InputError, UsageError
+from ..formats.catalog import Format
+from ..formats.decoded import Decoded
+from .bytestream import ByteReader
+from .contract import ALL, Position, Reader, Source
+
+
+class FileSource(Source):
+    """Files. What is missing or empty of files is refused at once.
+
+    Args:
+        path: a file, a directory (its files, also in subdirectories; names that start with a dot
+            or an underscore are left out), or a pattern with `*`, `?`, `[...]`, `**`.
+        layout: the format; what it leaves open the name of each file settles.
+    """
+
+    def __init__(self, path: str, layout: Format) -> None:
+        self.name = path
+        self._format = layout
+        self.paths = find_files(path)
+        for found in self.paths:
+            layout.of_file(found)  # refuse a name that does not fit before anything runs
+
+    def open(self, partition: str = ALL, position: Position | None = None) -> Reader:
+        return _FilesReader(self.paths, self._format, position)
+
+
+def find_files(path: str) -> list[str]:
+    """Return the files a path, a pattern or a directory means, sorted; `UsageError` if none."""
+    path = os.path.expanduser(path)
+    if os.path.isdir(path):
+        found = _files_below(path)
+        if not found:
+            raise UsageError(
+                f"the directory {path} has no files",
+                hint="names that start with a dot or an underscore are left out",
+            )
+        return found
+    if os.path.exists(path):
+        return [path]
+    if glob.has_magic(path):
+        found = []
+        for match in sorted(glob.glob(path, recursive=True)):
+            found += [match] if not os.path.isdir(match) else []
+        if not found:
+            raise UsageError(f"no file matches {path}", hint=_near(path))
+        return found
+    raise UsageError(f"there is no file {path}", hint=_near(path))
+
+
+def _files_below(directory: str) -> list[str]:
+    """Return all files below a directory, sorted by path, hidden ones left out."""
+    found: list[str] = []
+    for parent, directories, files in os.walk(directory):
+        directories[:] = sorted(d for d in directories if d[0] not in "._")
+        found += [os.path.join(parent, f) for f in files if f[0] not in "._"]
+    return sorted(found)
+
+
+def _near(path: str) -> str | None:
+    """Return a hint about what is there instead of a missing file."""
+    parent, name = os.path.split(path)
+    try:
+        there = sorted(entry for entry in os.listdir(parent or ".") if not entry.startswith("."))
+    except OSError:
+        return f"there is no directory {parent}"
+    close = difflib.get_close_matches(name, there, n=3, cutoff=0.6)
+    if close:
+        return "did you mean " + " or ".join(os.path.join(parent, entry) for entry in close) + "?"
+    if not there:
+        return f"the directory {parent or '.'} is empty"
+    return f"the directory {parent or '.'} has {', '.join(there[:5])}" + (
+        f" and {len(there) - 5:,} more" if len(there) > 5 else ""
+    )
+
+
+class _FilesReader(Reader):
+    """Reads files one after the other."""
+
+    def __init__(self, paths: Sequence[str], layout: Format, position: Position | None) -> None:
+        self._paths = paths
+        self._format = layout
+        self._current: ByteReader | None = None
+        self._position: Position = position or {"file": paths[0], "before": 0, "events": 0}
+        path = str(self._position["file"])
+        if path not in paths:
+            raise InputError(
+                f"the file {path}, where reading stopped, is no longer there",
+                hint="put it back, or start again without the checkpoint",
+            )
+        self._next = paths.index(path)
+        self._base = int(self._position["before"])
+
+    def read(self) -> list[Decoded] | None:
+        while True:
+            if self._current is None:
+                if self._next == len(self._paths):
+                    return None
+                self._current = self._open(self._paths[self._next])
+            found = self._current.read()
+            events = int(self._current.position()["events"])
+            path = self._paths[self._next]
+            self._position = {"file": path, "before": self._base, "events": events}
+            if found is not None:
+                return found
+            self._base = max(self._base, self._current.events)
+            self._current.close()
+            self._current = None
+            self._next += 1
+
+    def _open(self, path: str) -> ByteReader:
+        try:
+            # unbuffered: blocks are large, and a named pipe must give what is there
+            file = FileIO(path)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise InputError(f"cannot read {path}: {reason}") from error
+        where = f" (in {path})" if len(self._paths) > 1 else ""
+        return ByteReader(file, self._format.of_file(path), path, self._position, self._base, where)
+
+    def position(self) -> Position:
+        return self._position
+
+    def close(self) -> None:
+        if self._current is not None:
+            self._current.close()

@@ -1,0 +1,142 @@
+"""Rows into one file, or any other place for bytes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+from collections.abc import Sequence
+from io import FileIO
+from urllib.parse import quote
+
+import pyarrow as pa
+
+from ..column import Column
+from ..errors import OutputError
+from ..formats.catalog import Format
+from ..formats.compression import Compression, GzipCompressor
+from ..formats.encoder import Encoded
+from .contract import Sink
+
+
+class ClosedPipe(OutputError):
+    """Whoever read the output has gone (`| head -1`): a reason to end, not to complain."""
+
+
+class FileSink(Sink):
+    """Writes rows to a file in one format, each batch with one write call."""
+
+    def __init__(self, name: str, layout: Format, file: FileIO) -> None:
+        self.name = name
+        self._file = file
+        self._encoder = layout.encoder()
+        self._packer = _packer(layout.compression)
+        self._broken = False
+
+    def write(self, names: Sequence[str], columns: Sequence[Column]) -> None:
+        self._put(self._encoder.columns(names, columns))
+        self.rows += len(columns[0]) if columns else 0
+
+    def write_records(self, texts: pa.StringArray) -> None:
+        self._put(self._encoder.records(texts))
+        self.rows += len(texts)
+
+    def flush(self) -> None:
+        """Let others see what was written; formats with blocks (parquet) show whole blocks only."""
+        if self._packer is not None:
+            self._write(self._packer.flush())
+
+    def close(self) -> None:
+        try:
+            if not self._broken:
+                self._put(self._encoder.end())
+                if self._packer is not None:
+                    self._write(self._packer.end())
+        finally:
+            self._close_file()
+
+    def _close_file(self) -> None:
+        try:
+            self._file.close()
+        except OSError as error:  # some file systems tell only now that the disk is full
+            raise self._failed(error) from error
+
+    def _put(self, data: Encoded) -> None:
+        if len(data) == 0:
+            return
+        self._write(data if self._packer is None else self._packer.pack(memoryview(data)))
+
+    def _write(self, data: Encoded) -> None:
+        """Write all bytes; a pipe may take them in pieces."""
+        view = memoryview(data)
+        try:
+            while len(view):
+                written = self._file.write(view)
+                if written is None:  # a pipe that does not block is full
+                    select.select([], [self._file], [])
+                    continue
+                view = view[written:]
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: OSError) -> OutputError:
+        self._broken = True
+        if isinstance(error, BrokenPipeError):
+            return ClosedPipe(f"{self.name} was closed by its reader after {self.rows:,} rows")
+        hints = {
+            errno.ENOSPC: "make room, or write to another place",
+            errno.EDQUOT: "make room, or write to another place",
+            errno.EFBIG: "write to several files, or to another file system",
+        }
+        return OutputError(
+            f"cannot write {self.name}: {_reason(error)}; {self.rows:,} rows were written before",
+            hint=hints.get(error.errno or 0),
+        )
+
+
+def _packer(compression: Compression | None) -> GzipCompressor | None:
+    match compression:
+        case None | Compression.NONE:
+            return None
+        case Compression.GZIP:
+            return GzipCompressor()
+        case other:
+            raise OutputError(
+                f"output cannot be packed as {other.value}", hint="gzip can be written"
+            )
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+
+def open_file_sink(path: str, layout: Format) -> FileSink:
+    """Return a sink that writes a new file at `path`; a file that is there is replaced."""
+    settled = layout.of_file(path)
+    _packer(settled.compression)  # refuse before the file is emptied
+    try:
+        file = FileIO(path, "wb")
+    except IsADirectoryError as error:
+        raise OutputError(
+            f"cannot write {path}: it is a directory", hint="name a file in it, or use --output-dir"
+        ) from error
+    except FileNotFoundError as error:
+        parent = os.path.dirname(path) or "."
+        raise OutputError(
+            f"cannot write {path}: there is no directory {parent}", hint="create it first"
+        ) from error
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {_reason(error)}") from error
+    return FileSink(path, settled, file)
+
+
+def open_directory_sink(directory: str, output: str) -> FileSink:
+    """Return a sink for one output of `--output-dir`: the file OUTPUT.jsonl in the directory."""
+    try:
+        os.makedirs(directory, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot create {directory}: {_reason(error)}") from error
+    # an output's name may hold any character; a file's may not
+    name = quote(output, safe=" $@+,;=()[]{}!#&'~^")
+    name = "%2E" + name[1:] if name.startswith(".") else name
+    return open_file_sink(os.path.join(directory, name + ".jsonl"), Format(name="lines"))

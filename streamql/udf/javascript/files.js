@@ -1,0 +1,105 @@
+// How a file of the user becomes functions inside of V8, each file in a closure of its own.
+//
+// Called once with what prelude.js captured, before any user code. The value is an object of
+// functions that only the engine holds.
+(function (prelude) {
+'use strict';
+const {
+  parse, stringify, is, apply, ownKeys, getPrototypeOf, defineProperty, deleteProperty,
+  getOwnPropertyDescriptor, MakeFunction, plainEval, world, sourceOf, toWellFormed, matchAt,
+  failure, loop: intrinsics,
+} = prelude;
+
+const before = { __proto__: null };
+for (const name of ownKeys(world)) before[name] = getOwnPropertyDescriptor(world, name);
+const beforeNames = ownKeys(before);
+
+const NAME = /^[A-Za-z_$][A-Za-z0-9_$]*$/;
+function isName(key) { return typeof key === 'string' && matchAt(NAME, key) !== null; }
+
+/** Put the global object back as it was; return the names that user code had set on it. */
+function settle() {
+  const set = [];
+  const now = ownKeys(world);
+  let count = 0;
+  for (let i = 0; i < now.length; i++) {
+    if (now[i] in before) continue;
+    if (isName(now[i])) set[count++] = now[i];
+    deleteProperty(world, now[i]);
+  }
+  for (let i = 0; i < beforeNames.length; i++) {
+    const name = beforeNames[i], old = before[name], found = getOwnPropertyDescriptor(world, name);
+    if (found === undefined || !is(found.value, old.value)) {
+      if (isName(name)) set[count++] = name;
+      if (old.configurable || old.writable) defineProperty(world, name, old);
+    }
+  }
+  return set;
+}
+
+const entries = { __proto__: null };
+
+/** Compile a file without running it: a syntax error is thrown with its place. */
+function check(source) { new MakeFunction(source); }
+
+/** Throw the syntax error of a file read as a script, or 0: nothing of it is run. */
+function place(source) { plainEval('throw 0;\n' + source); }
+
+/**
+ * Run a file in a function of its own, and keep the functions among its `names`.
+ * Names the file set without declaring them become variables of that function in a second run.
+ */
+function load(id, source, names, url) {
+  const wanted = parse(names);
+  let tail = '\n;return {__proto__:null';
+  for (let i = 0; i < wanted.length; i++) {
+    const name = wanted[i];
+    const other = name in before ? ' && ' + name + ' !== globalThis.' + name : '';
+    tail += ',' + name + ': typeof ' + name + " === 'function'" + other + ' ? ' + name + ' : null';
+  }
+  tail += '};\n//# sourceURL=' + url;
+  const body = source + tail;
+  try {
+    let found = new MakeFunction(body)();
+    const leaked = settle();
+    if (leaked.length) {
+      let outer = '', given = [];
+      for (let i = 0; i < leaked.length; i++) {
+        outer += (i ? ',' : '') + leaked[i];
+        given[i] = leaked[i] in before ? before[leaked[i]].value : undefined;
+      }
+      // the outer names are parameters of the same function: lines stay where they are
+      found = apply(new MakeFunction(outer, body), undefined, given);
+      settle();
+    }
+    if (typeof found !== 'object' || found === null || getPrototypeOf(found) !== null) {
+      return stringify({ __proto__: null, functions: null });
+    }
+    const functions = [];
+    for (let i = 0; i < wanted.length; i++) {
+      const f = found[wanted[i]];
+      if (typeof f !== 'function') continue;
+      const text = toWellFormed(sourceOf(f));
+      const length = typeof f.length === 'number' ? f.length : 0;
+      functions[functions.length] = { __proto__: null, name: wanted[i], text, length };
+    }
+    entries[id] = found;
+    return stringify({ __proto__: null, functions });
+  } catch (thrown) {
+    settle();
+    return stringify({ __proto__: null, failure: failure(thrown, 0) });
+  }
+}
+
+// The buffer that both sides see. The loops get it from here, user code has no way to it.
+const Buffer = ArrayBuffer;
+let buffer = new Buffer(64);
+intrinsics.memory = () => buffer;
+intrinsics.settle = settle;
+
+return {
+  __proto__: null, check, place, load,
+  memory(size) { buffer = new Buffer(size); return buffer; },
+  loop(id, name, source) { return new MakeFunction('I', 'user', source)(intrinsics, entries[id][name]); },
+};
+})
