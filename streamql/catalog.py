@@ -19,12 +19,15 @@ from .rows import find
 from .settings import Settings
 
 
+_OPEN = Shape()
+
+
 @dataclass(frozen=True)
 class Input:
     """One registered input: how to open it anew, its columns, and its default time column."""
 
     make: Callable[[], Source]
-    shape: Shape = Shape()
+    shape: Shape = _OPEN
     timestamp: str | None = None
     reference: bool = False
 

@@ -127,7 +127,7 @@ class OutputError(RunError):
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name most like `name` (ignoring case), or None when none is near."""
     by_lower = {k.lower(): k for k in known}
-    match = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    match = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.65)
     return by_lower[match[0]] if match else None
 
 

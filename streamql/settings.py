@@ -58,7 +58,7 @@ class Settings:
     late_arrival: int | None = _setting(None, units.ticks, unbuilt=True)
     out_of_order: int | None = _setting(None, units.ticks, unbuilt=True)
     policy: str | None = _setting(None, units.word("adjust", "drop"), unbuilt=True)
-    dead_letters: str | None = _setting(None, units.name)
+    dead_letters: str | None = _setting(None, units.path)
     functions: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
 
     @classmethod

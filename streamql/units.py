@@ -100,3 +100,10 @@ def name(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError("the name of a field")
     return value
+
+
+def path(value: Any) -> str:
+    """Read the path of a file, which need not be there."""
+    if not str(value):
+        raise ValueError("the path of a file")
+    return str(value)

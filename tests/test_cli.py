@@ -357,6 +357,19 @@ def test_version_loads_nothing_heavy():
     assert second == "[]"
 
 
+def test_a_run_does_not_load_what_it_does_not_need(tmp_path):
+    (tmp_path / "e.jsonl").write_text('{"a":1}\n')
+    code = (
+        "import sys; from streamql.cli import main; "
+        "main(['run', '-q', 'SELECT a FROM input', '-i', 'e.jsonl'], standalone_mode=False); "
+        "print([m for m in ('pandas', 'httpx', 'rich', 'py_mini_racer') if m in sys.modules])"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert sorted(done.stdout.splitlines()) == ["[]", '{"a":1}'], done.stderr
+
+
 def test_importing_streamql_is_light_and_complete():
     import streamql
 

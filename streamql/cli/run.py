@@ -92,6 +92,10 @@ def run_command(
 ) -> None:
     """Run the query in QUERY_FILE (- for standard input) to the end of its inputs."""
     # the engine and what it needs are loaded here, not for --help and --version
+    from .startup import skip_pandas
+
+    if not any(spec.endswith(".py") for spec in functions):
+        skip_pandas()
     from ..engine import Engine
     from ..errors import UsageError
     from ..settings import Settings

@@ -7,7 +7,9 @@ from io import FileIO
 from ..formats.catalog import Format
 from .bytestream import ByteReader
 from .contract import ALL, Position, Reader, Source
-from .filesink import FileSink
+from .filesink import ClosedPipe, FileSink
+
+__all__ = ["ClosedPipe", "ConsoleSink", "ConsoleSource"]
 
 
 class ConsoleSource(Source):

@@ -29,7 +29,7 @@ BLOCK = 4 << 20
 
 _LOOK_AHEAD = 1 << 20  # so many bytes are waited for before the layout is chosen
 _BLANKS = b" \t\r\n"
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _STEP = np.zeros(256, np.int32)
 _STEP[[ord("{"), ord("[")]] = 1
 _STEP[[ord("}"), ord("]")]] = -1

@@ -27,7 +27,7 @@ _WORDS = pa.array(["null", "true", "false"])
 _NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
 _PLAIN_DIGITS = 18  # as many digits fit into 64 bits whatever they are
 _LONG_INTEGER = re.compile(rb"[0-9]{19}")
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*', re.DOTALL)
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|-?[0-9][0-9.eE+-]*', re.DOTALL)
 _BIGINTS = range(-(2**63), 2**63)
 
 
@@ -52,7 +52,9 @@ def legal(texts: pa.StringArray) -> tuple[Mask | None, Type | None]:
     if len(others) == len(begins) and bool((data[others] == 46).all()):
         fine = (others > begins) & (others < ends - 1)
         fine &= (data[begins] != 48) | (others == begins + 1)
-        return _verdict(fine & (ends - begins < 300), texts, Type.FLOAT)
+        fine &= ends - begins < 300
+        if bool(fine.all()):  # else the points may belong to other rows
+            return None, Type.FLOAT
     if bool(((data[others] == 46) | (data[others] == 45)).all()):
         return _verdict(_signed(data, begins, ends), texts, None)
     return _verdict(_one_class_each(texts), texts, None)
@@ -155,7 +157,9 @@ def misfit(text: bytes, max_depth: int = MAX_DEPTH) -> str | None:
 
 def _depth(text: bytes) -> int:
     """Return how deep the brackets of a valid JSON text are nested."""
-    data = np.frombuffer(re.sub(rb'"(?:[^"\\]|\\.)*"', b"", text, flags=re.DOTALL), np.uint8)
+    data = np.frombuffer(
+        re.sub(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', b"", text, flags=re.DOTALL), np.uint8
+    )
     folded = data | 32  # [ and { differ by this bit, and so do their closing ones
     steps = (folded == 123).astype(np.int32) - (folded == 125)
-    return int(np.cumsum(steps).max())
+    return int(np.cumsum(steps).max(initial=0))

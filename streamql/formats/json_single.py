@@ -30,7 +30,7 @@ _KINDS = {
     bool: "true or false",
     type(None): "null",
 }
-_SKIPPED = re.compile(rb'[^"{}\[\]]+|"(?:[^"\\]|\\.)*"', re.DOTALL)
+_SKIPPED = re.compile(rb'[^"{}\[\]]+|"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 
 Event = tuple[bytes, dict[str, Any]] | tuple[bytes, str]
 

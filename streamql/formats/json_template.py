@@ -16,7 +16,9 @@ import pyarrow as pa
 MAX_LINE = 65_536
 """A longer line makes no template: taking it apart would cost more than parsing it."""
 
-_TOKEN = re.compile(rb'"(?:[^"\\\x00-\x1f]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+|[ \t\r]+')
+_TOKEN = re.compile(
+    rb'"[^"\\\x00-\x1f]*+(?:\\.[^"\\\x00-\x1f]*+)*+"|[{}\[\]:,]|[^\s{}\[\]:,"]+|[ \t\r]+'
+)
 _MAX_DEPTH = 32
 _BRACKETS = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
 

@@ -235,10 +235,18 @@ class _Isolate:
         self._functions.clear()
         self._prelude = None
         self._racer = None
+        asyncio.run_coroutine_threadsafe(_settled(), self._loop).result()
         self._context.__exit__(None, None, None)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
         self._loop.close()
+
+
+async def _settled() -> None:
+    """Wait until cancelled calls have ended; one that does not is left behind."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    if others:
+        await asyncio.wait(others, timeout=5)
 
 
 def _resident() -> int:

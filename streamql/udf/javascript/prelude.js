@@ -162,11 +162,8 @@ function inspect(value, place) {
         return long;
       }
       const prototype = getPrototypeOf(value);
-      if (prototype === DATE) return false;
-      if (prototype !== OBJECT && prototype !== null) {
-        if (typeof value.toJSON === 'function') return false;
-        checkKind(value);
-      }
+      if (prototype === DATE || typeof value.toJSON === 'function') return false;
+      if (prototype !== OBJECT && prototype !== null) checkKind(value);
       const names = keys(value);
       for (let i = 0; i < names.length; i++) {
         const inner = value[names[i]];

@@ -114,7 +114,7 @@ class ModelFunction(Function):
         if self.on_dead_letter is None:
             raise UsageError(
                 f"{self.name}.on_error=dead_letter needs a place for the dead letters",
-                hint="--set dead_letters=FILE, or set on_error to fail, null, default: VALUE or skip",
+                hint="--set dead_letters=FILE, or on_error = fail, null, default: VALUE or skip",
             )
         return self.on_dead_letter
 

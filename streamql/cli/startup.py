@@ -1,0 +1,39 @@
+"""What is kept from being loaded at the start of a run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+
+class _NoPandas(MetaPathFinder):
+    """Finds everything but pandas."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname == "pandas":
+            raise ModuleNotFoundError("pandas is not loaded yet", name="pandas")
+        return None
+
+
+def skip_pandas() -> None:
+    """Keep pyarrow from importing pandas by itself: 0.3 s of a run, where pandas is installed.
+
+    pyarrow looks for pandas once, at the first `pyarrow.array(...)`, to be able to recognise its
+    objects. A run on the command line meets none, unless an entry script makes them: then this is
+    not to be called.
+    """
+    if "pandas" in sys.modules:
+        return
+    import pyarrow as pa
+
+    finder = _NoPandas()
+    sys.meta_path.insert(0, finder)
+    try:
+        pa.array([0])
+    finally:
+        sys.meta_path.remove(finder)
