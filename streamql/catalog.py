@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from .plan.nodes import Shape
 from .rows import find
 from .settings import Settings
 
-
 _OPEN = Shape()
 
 
@@ -30,6 +29,7 @@ class Input:
     shape: Shape = _OPEN
     timestamp: str | None = None
     reference: bool = False
+    uri: str | None = None
 
 
 class Reading:
@@ -71,7 +71,7 @@ class Inputs:
         known = find(name, self._inputs)
         if known is not None:
             del self._inputs[known]
-        self._inputs[name] = Input(given.make, given.shape, timestamp, given.reference)
+        self._inputs[name] = replace(given, timestamp=timestamp)
 
     def add_uri(self, name: str, uri: str) -> None:
         """Add a file, folder, pattern or standard input. Raises UsageError when it is not there."""
@@ -80,11 +80,19 @@ class Inputs:
     def add_reference(self, name: str, uri: str) -> None:
         """Add reference data."""
         made = _of_uri(uri, self._settings)
-        self.add(name, Input(made.make, made.shape, None, True), None)
+        self.add(name, replace(made, reference=True), None)
 
     def has(self, name: str) -> bool:
         """Tell whether the name is taken."""
         return find(name, self._inputs) is not None
+
+    def reads(self, name: str, uri: str) -> bool:
+        """Tell whether the input reads the very file that `uri` names."""
+        own = self._inputs[name].uri
+        try:
+            return own is not None and Path(own).samefile(uri)
+        except OSError:
+            return False
 
     def shapes(self) -> dict[str, Shape]:
         """Return what is known of each input's columns."""
@@ -104,8 +112,8 @@ class Inputs:
 
 
 def _of_uri(uri: str, settings: Settings) -> Input:
-    source = open_source(uri)
-    return Input(lambda: source)
+    source = open_source(uri, block_bytes=settings.batch_bytes)
+    return Input(lambda: source, uri=uri)
 
 
 def input_of(source: Any, settings: Settings) -> Input:

@@ -18,7 +18,17 @@ from numpy.typing import NDArray
 
 from . import instants
 from .python_values import dump, python_type, revive
-from .text import bytes_of, first_bytes, loads, mask_of, quote, unquote, valid
+from .text import (
+    bytes_of,
+    first_bytes,
+    float_texts,
+    loads,
+    mask_of,
+    quote,
+    unmark,
+    unquote,
+    valid,
+)
 from .types import DATETIME_MARK, JSON_TYPES, STORAGE, Array, Type
 
 _CLASSES = np.zeros(256, np.uint8)  # 0 NULL, then the index into _CLASS_TYPES + 1
@@ -29,7 +39,6 @@ _CLASSES[ord('"')] = 2
 _CLASSES[ord("t")] = _CLASSES[ord("f")] = 3
 _CLASSES[ord("{")] = 4
 _CLASSES[ord("[")] = 5
-_MARK_JSON = '"' + DATETIME_MARK
 Rows = NDArray[np.int64]
 
 
@@ -205,24 +214,6 @@ def from_values(values: Sequence[Any]) -> Column:
     return Column(kind, pa.array(texts, pa.string())).normal()
 
 
-def float_texts(values: pa.DoubleArray) -> pa.StringArray:
-    """Return the shortest texts that read back as the same float, always with a fraction."""
-    texts = values.cast(pa.string())
-    raw = np.asarray(values.fill_null(0.5).to_numpy(zero_copy_only=False))
-    whole = np.trunc(raw) == raw
-    if not whole.any():
-        return texts
-    plain = pc.invert(pc.match_substring_regex(texts, "[.einEIN]"))
-    return pc.if_else(plain, pc.binary_join_element_wise(texts, ".0", ""), texts)
-
-
-def unmark(texts: pa.StringArray) -> pa.StringArray:
-    """Return JSON texts whose datetimes are plain strings."""
-    if DATETIME_MARK.encode() not in bytes_of(texts).tobytes():
-        return texts
-    return pc.replace_substring(texts, DATETIME_MARK, "")
-
-
 def _typed(kind: Type, texts: pa.StringArray) -> list[tuple[Rows | None, Column]]:
     """Turn JSON texts of one class into columns of one type."""
     if kind is Type.TEXT:
@@ -322,29 +313,22 @@ def combine(count: int, pieces: Sequence[tuple[Rows | None, Column]]) -> Column:
     return Column(joined.type, joined.values.take(index), integers)
 
 
+_ALONE = ({Type.BIGINT}, {Type.FLOAT})
+
+
 def concat(columns: Sequence[Column]) -> Column:
     """Put columns one below the other, widening their type as far as needed."""
     kinds = {c.type for c in columns if c.type is not Type.NULL}
     if not kinds:
         return nulls(sum(len(c) for c in columns))
-    if kinds <= {Type.BIGINT, Type.FLOAT, Type.NUMBER} and len(kinds) > 1:
-        numbers = [_as_number(c) for c in columns]
-        if all(n is not None for n in numbers):
-            return Column(
-                Type.NUMBER,
-                _concat([n.values for n in numbers if n]),
-                _concat([n.integers for n in numbers if n]),
-            )
-    if len(kinds) == 1:
+    if kinds <= {Type.BIGINT, Type.FLOAT, Type.NUMBER} and kinds not in _ALONE:
+        numbers = [n for n in map(_as_number, columns) if n is not None]
+        if len(numbers) == len(columns):
+            values = _concat([n.values for n in numbers])
+            return Column(Type.NUMBER, values, _concat([n.integers for n in numbers]))
+    elif len(kinds) == 1:
         kind = kinds.pop()
-        if kind is not Type.NUMBER:
-            return Column(kind, _concat([c.values.cast(STORAGE[kind]) for c in columns]))
-        numbers = [_as_number(c) for c in columns]
-        return Column(
-            kind,
-            _concat([n.values for n in numbers if n]),
-            _concat([n.integers for n in numbers if n]),
-        )
+        return Column(kind, _concat([c.values.cast(STORAGE[kind]) for c in columns]))
     return Column(Type.ANY, _concat([c.to_json() for c in columns]))
 
 

@@ -149,6 +149,13 @@ class Engine:
             self._bind_only(script, bind_input)
         plan = self._compile(script)
         opened = Opened.of_uris(plan.outputs, outputs or {}, output_dir, default_output)
+        for name in plan.inputs:
+            for output, uri in opened.uris.items():
+                if self._inputs.reads(name, uri):
+                    raise UsageError(
+                        f"the output {output} would overwrite the input {name}: {uri}",
+                        hint="write to another file",
+                    )
         return Job(self, plan, opened)
 
     def _bind_only(self, script: str, uri: str) -> None:

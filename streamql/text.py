@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from .types import Array
+from .types import DATETIME_MARK, Array
 
 _EVENS: list[pa.Array] = [pa.array(np.arange(0, 131072, 2, dtype=np.int32))]
 
@@ -126,3 +126,21 @@ def from_bytes(data: bytes, ends: NDArray[np.int64]) -> pa.StringArray:
     return pa.Array.from_buffers(
         pa.string(), len(ends), [None, pa.py_buffer(offsets), pa.py_buffer(data)]
     )
+
+
+def float_texts(values: pa.DoubleArray) -> pa.StringArray:
+    """Return the shortest texts that read back as the same float, always with a fraction."""
+    texts = values.cast(pa.string())
+    raw = np.asarray(values.fill_null(0.5).to_numpy(zero_copy_only=False))
+    whole = np.trunc(raw) == raw
+    if not whole.any():
+        return texts
+    plain = pc.invert(pc.match_substring_regex(texts, "[.einEIN]"))
+    return pc.if_else(plain, pc.binary_join_element_wise(texts, ".0", ""), texts)
+
+
+def unmark(texts: pa.StringArray) -> pa.StringArray:
+    """Return JSON texts whose datetimes are plain strings."""
+    if DATETIME_MARK.encode() not in bytes_of(texts).tobytes():
+        return texts
+    return pc.replace_substring(texts, DATETIME_MARK, "")

@@ -1,15 +1,14 @@
-"""JavaScript functions: values in and out, messages, limits, and files that mean harm."""
+"""JavaScript functions: values in and out, entries and arguments."""
 
-import threading
 from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from javascript_calls import ECHO, call, failure
 
 from streamql.column import Column, constant, from_values, nulls
-from streamql.errors import BindError, CompileError, FunctionError, Span
-from streamql.functions.registry import Volatility
+from streamql.errors import Span
 from streamql.types import DATETIME_MARK, Type
 from streamql.udf.javascript import JavaScriptRuntime, load_function
 
@@ -25,37 +24,16 @@ def runtime():
     made.close()
 
 
-@pytest.fixture
-def strict():
-    """A runtime of its own with tight limits, for what breaks isolates."""
-    made = JavaScriptRuntime(timeout=0.4, max_heap=64 << 20)
-    yield made
-    made.close()
-
-
-def call(runtime, source, *arguments, **options):
-    """Call the function `f` of a file with lists of values; return the result's column."""
-    function = load_function("f", source, "f.js", runtime, **options)
-    columns = [from_values(a) if isinstance(a, list) else a for a in arguments]
-    return function.call(columns, len(columns[0]) if columns else 1)
-
-
-def failure(runtime, source, *arguments):
-    with pytest.raises(FunctionError) as caught:
-        call(runtime, source, *arguments)
-    return caught.value
-
-
-ECHO = "function f(x) { return x; }"
-
-
 @pytest.mark.parametrize(
     ("values", "kind"),
     [
         ([1, -5, 0, 2**53], Type.BIGINT),
         ([1.5, -2.25, 1e300, 5e-324], Type.FLOAT),
         ([1, 2.5], Type.NUMBER),
-        (["a", "", "ä", "☃", "😀", "a\0b", "\ufeffx", "longer than thirteen characters"], Type.TEXT),
+        (
+            ["a", "", "ä", "☃", "😀", "a\0b", "\ufeffx", "longer than thirteen characters"],
+            Type.TEXT,
+        ),
         (["plain", "ascii only", ""], Type.TEXT),
         ([True, False], Type.BIT),
         ([OLD, NEW], Type.DATETIME),
@@ -175,7 +153,7 @@ def test_a_datetime_between_milliseconds_goes_down(runtime):
 
 def test_marks_are_hidden_from_user_code(runtime):
     source = "function f(r) { return r.at instanceof Date && r.list[0].getTime(); }"
-    assert call(runtime, source, [{"at": NEW, "list": [OLD]}]).to_pylist() == [-1228161293211]
+    assert call(runtime, source, [{"at": NEW, "list": [OLD]}]).to_pylist() == [-1_227_902_093_211]
     source = "function f(r) { return r.text; }"
     assert DATETIME_MARK not in str(call(runtime, source, [{"text": "x"}]).to_pylist())
 
@@ -233,306 +211,3 @@ def test_calls_nest(runtime):
     for function in (box, grow, size):
         column = function.call([column], 3)
     assert column.to_pylist() == [2, 3, 4]
-
-
-# -- loading --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("alias", "source"),
-    [
-        ("f", "function main(x) { return g(x); } function f() {} function g(x) { return x + 1; }"),
-        ("f", "function f(x) { return g(x); } function g(x) { return x + 1; }"),
-        ("ADD", "function other() {} function add(x) { return x + 1; }"),
-        ("f", "function whatever(x) { return x + 1; }"),
-        ("f", "const inc = (x) => x + 1;"),
-        ("f", "var inc = x => x + 1;"),
-        ("f", "let one = 1, inc = function (x) { return x + one; };"),
-        ("f", "'use strict'; var one = 1; function f(x) { return x + one; } // the end"),
-        ("f", "one = 1; function f(x) { return x + one; }"),
-        ("f", "globalThis.JSON = { one: 1 }; function f(x) { return x + JSON.one; }"),
-        ("f", "function JSON(x) { return x + 1; }"),
-    ],
-)
-def test_entry(runtime, alias, source):
-    function = load_function(alias, source, "file.js", runtime)
-    assert function.call([from_values([1])], 1).to_pylist() == [2]
-    assert function.call([from_values([2, 3])], 2).to_pylist() == [3, 4]
-
-
-@pytest.mark.parametrize(
-    ("source", "error", "words"),
-    [
-        ("function f(x) {\n  return x +;\n}", CompileError, "f.js, line 2, column 13: SyntaxError"),
-        ("function f(x) {", CompileError, "at the end of the file"),
-        ("function f(x) {\n}\n}", CompileError, "f.js, line 3, column 1: SyntaxError"),
-        ("/* never closed", CompileError, "f.js, line 1"),
-        ("}); hostile(); (function () {", CompileError, "SyntaxError"),
-        ("var a = 1;\nthrow new Error('no');", CompileError, "f.js: Error: no"),
-        ("return 5;", CompileError, "return statement outside"),
-        ("var a = 1;", BindError, "f.js defines no function"),
-        ("", BindError, "f.js defines no function"),
-        ("function a() {} function b() {}", BindError, "f.js defines a, b, none of them main or f"),
-        ("class f {}", BindError, "f is a class"),
-        ("async function f() {}", BindError, "f is an async function"),
-        ("function* f() {}", BindError, "f is a generator"),
-    ],
-)
-def test_files_that_do_not_load(runtime, source, error, words):
-    with pytest.raises(error) as caught:
-        load_function("f", source, "f.js", runtime)
-    assert words in caught.value.message
-    assert "streamql-udf" not in f"{caught.value.message}{caught.value.hint}"
-
-
-def test_a_syntax_error_shows_the_line(runtime):
-    with pytest.raises(CompileError) as caught:
-        load_function("f", "function f(x) {\n  return x +;\n}", "dir/f.js", runtime)
-    assert caught.value.message.startswith("dir/f.js, line 2")
-    assert caught.value.hint == "the line is: return x +;"
-
-
-@pytest.mark.parametrize(
-    ("source", "good", "bad"),
-    [
-        ("function f(a, b) {}", [2], [0, 1, 3]),
-        ("function f() {}", [0], [1]),
-        ("f = x => x", [1], [0, 2]),
-        ("function f(a, b = 'x, (', /* c, */ d) {}", [1, 2, 3], [0, 4]),
-        ("function f(a, ...rest) {}", [1, 2, 9], [0]),
-        ("function f({ a, b }, [c]) {}", [2], [1, 4]),
-        ("function f(a) { return arguments.length; }", [0, 1, 5], []),
-        ("function f(a) { return a.arguments; }", [1], [0, 2]),
-    ],
-)
-def test_argument_counts(runtime, source, good, bad):
-    function = load_function("f", source, "f.js", runtime)
-    for count in good:
-        assert function.check([Type.ANY] * count, HERE, [HERE] * count) is Type.ANY
-    for count in bad:
-        with pytest.raises(BindError, match=rf"udf\.f takes .* argument.*, found {count}"):
-            function.check([Type.ANY] * count, HERE, [HERE] * count)
-
-
-def test_wrong_count_names_the_parameters(runtime):
-    function = load_function("f", "function f(card, zone) {}", "f.js", runtime)
-    with pytest.raises(BindError, match=r"udf\.f takes 2 arguments \(card, zone\), found 1"):
-        function.check([Type.ANY], HERE, [HERE])
-
-
-@pytest.mark.parametrize(
-    ("body", "volatility"),
-    [
-        ("return Math.random();", Volatility.VOLATILE),
-        ("return Date.now();", Volatility.VOLATILE),
-        ("return new Date();", Volatility.VOLATILE),
-        ("return +new Date;", Volatility.VOLATILE),
-        ("return Date();", Volatility.VOLATILE),
-        ("return new Date(x);", Volatility.IMMUTABLE),
-        ("return Math.max(x, 1);", Volatility.IMMUTABLE),
-    ],
-)
-def test_volatility(runtime, body, volatility):
-    source = f"function f(x) {{ {body} }}"
-    assert load_function("f", source, "f.js", runtime).volatility is volatility
-
-
-def test_declared_output_type(runtime):
-    function = load_function("f", ECHO, "f.js", runtime, returns=Type.FLOAT)
-    assert function.check([Type.ANY], HERE, [HERE]) is Type.FLOAT
-    assert function.call([from_values([1, 2.5, None])], 3).type is Type.FLOAT
-    with pytest.raises(FunctionError, match=r"returned 'nvarchar\(max\)', declared is 'float'") as e:
-        function.call([from_values([1, "x"])], 2)
-    assert e.value.row == 1
-
-
-# -- errors at run time ---------------------------------------------------------------------------
-
-
-def test_an_exception_names_function_row_and_line(runtime):
-    source = "function inner(s) {\n  return s.length;\n}\nfunction f(s) { return inner(s); }"
-    error = failure(runtime, source, ["a", "b", None, "c"])
-    assert error.message == "udf.f: TypeError: Cannot read properties of null (reading 'length')"
-    assert error.row == 2
-    assert error.hint == "at f.js line 2, column 12"
-
-
-@pytest.mark.parametrize(
-    ("thrown", "words"),
-    [
-        ("null", "threw null"),
-        ("undefined", "threw undefined"),
-        ("'text'", 'threw the text "text"'),
-        ("42", "threw 42"),
-        ("({ code: 7 })", 'threw {"code":7}'),
-        ("Symbol('s')", "threw Symbol(s)"),
-        ("() => 1", "threw a function"),
-        ("({ toJSON() { throw 1; } })", "cannot be shown"),
-        ("new Proxy({}, { get() { throw 1; }, getPrototypeOf() { throw 1; } })", "cannot be shown"),
-        ("Object.assign(new Error('x'), { stack: { a: 1 } })", "Error: x"),
-        (r"new Error('\ud83d half')", "Error: \ufffd half"),
-        ("new Error('long '.repeat(1e6))", "Error: long long"),
-    ],
-)
-def test_whatever_is_thrown(runtime, thrown, words):
-    error = failure(runtime, f"function f() {{ throw {thrown}; }}")
-    assert words in error.message
-    assert len(error.message) < 400
-    assert error.row == 0
-
-
-@pytest.mark.parametrize(
-    ("body", "words"),
-    [
-        ("return f(x);", "RangeError: Maximum call stack size exceeded"),
-        ("return { get a() { throw new Error('getter'); } };", "Error: getter"),
-        ("return { toJSON() { throw new Error('toJSON'); } };", "Error: toJSON"),
-        ("return new Proxy({}, { ownKeys() { throw new Error('trap'); } });", "Error: trap"),
-        ("var s = 'x'; while (true) s += s;", "RangeError: Invalid string length"),
-        ("return new Array(2 ** 27).fill(0).length;", "RangeError: Invalid array length"),
-        ("return Array.from({ length: 1e9 }).length;", "RangeError: Invalid array length"),
-        ("return 'x'.repeat(5e8).split('').length;", "RangeError: Invalid array length"),
-        ("return setTimeout(f, 0);", "ReferenceError: setTimeout is not defined"),
-        ("return require('fs');", "ReferenceError: require is not defined"),
-    ],
-)
-def test_ordinary_errors(runtime, body, words):
-    error = failure(runtime, f"function f(x) {{ if (!x) return 0; {body} }}", [0, 1])
-    assert words in error.message
-    assert error.row == 1
-
-
-@pytest.mark.parametrize(
-    ("body", "words"),
-    [
-        ("while (true) {}", "no end after 0.4 s, at row 2 of the 3"),
-        ("/(a+)+b/.test('a'.repeat(50));", "no end after 0.4 s, at row 2 of the 3"),
-        ("return { get a() { while (true) {} } };", "no end after 0.4 s, at row 2 of the 3"),
-        ("throw { toJSON() { while (true) {} } };", "no end after 0.4 s, at row 2 of the 3"),
-    ],
-)
-def test_time_limit(strict, body, words):
-    source = f"function f(x) {{ if (!x) return 0; {body} }}"
-    function = load_function("f", source, "f.js", strict)
-    other = load_function("g", "function g(x) { return x + 1; }", "g.js", strict)
-    with pytest.raises(FunctionError) as caught:
-        function.call([from_values([0, 1, 0])], 3)
-    assert words in caught.value.message
-    assert caught.value.row == 1
-    assert "js_timeout" in caught.value.hint
-    # the engine lives on, and so do both functions
-    assert other.call([from_values([1])], 1).to_pylist() == [2]
-    assert function.call([from_values([0, 0])], 2).to_pylist() == [0, 0]
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        "var a = []; while (true) a.push({ x: a.length });",
-        "var a = ['x']; while (true) { a = a.concat(a).map(String); }",
-        "var l = []; while (true) l.push(new Uint8Array(1 << 20).fill(1));",
-        "var l = []; while (true) l.push('x'.repeat(1 << 16).split('').join('y'));",
-    ],
-)
-def test_memory_limit(body):
-    runtime = JavaScriptRuntime(timeout=20, max_heap=32 << 20)
-    source = f"function f(x) {{ if (!x) return 0; {body} }}"
-    function = load_function("f", source, "f.js", runtime)
-    with pytest.raises(FunctionError) as caught:
-        function.call([from_values([0, 1, 0])], 3)
-    assert "udf.f: used more than 32 MB of memory, at row 2 of the 3" in caught.value.message
-    assert caught.value.row == 1
-    assert function.call([from_values([0])], 1).to_pylist() == [0]
-    runtime.close()
-
-
-def test_an_endless_file_is_refused(strict):
-    with pytest.raises(CompileError, match=r"f\.js: no end after 0\.4 s while the file was loaded"):
-        load_function("f", "while (true) {}", "f.js", strict)
-    assert call(strict, ECHO, [1]).to_pylist() == [1]
-
-
-# -- files do not touch each other ----------------------------------------------------------------
-
-
-def test_globals_do_not_leak(runtime):
-    load_function("f", "var secret = 1; leaked = 2; function f() { return 0; }", "a.js", runtime)
-    setter = load_function("f", "function f(x) { stray = x; Math = null; }", "b.js", runtime)
-    setter.call([from_values([5])], 1)
-    source = "function f() { return [typeof secret, typeof leaked, typeof stray, typeof Math]; }"
-    assert call(runtime, source).to_pylist() == [["undefined", "undefined", "undefined", "object"]]
-
-
-HOSTILE = """
-JSON.parse = JSON.stringify = () => 'broken';
-globalThis.JSON = null;
-Array.isArray = () => true;
-Object.keys = Object.getPrototypeOf = () => { throw new Error('keys'); };
-Reflect.apply = null;
-String.prototype.substring = () => 'broken';
-String.prototype.isWellFormed = () => { throw new Error('formed'); };
-Function.prototype.call = Function.prototype.bind = Function.prototype.apply = null;
-RegExp.prototype.exec = () => null;
-Date.prototype.getTime = Date.prototype.toISOString = () => NaN;
-globalThis.Float64Array = globalThis.Date = null;
-Error.prepareStackTrace = () => 7;
-function f(x) { return x; }
-"""
-
-
-def test_a_file_that_redefines_everything_breaks_only_itself():
-    runtime = JavaScriptRuntime()
-    values = [[1, "a"], ["é😀", "b"], [{"at": NEW, "n": None}, None], [[1], "x"], [NEW, OLD]]
-    for source in (HOSTILE, ECHO):
-        function = load_function("f", source, "f.js", runtime)
-        for some in values:
-            assert function.call([from_values(some)], 2).to_pylist() == some
-    runtime.close()
-
-
-def test_the_transport_is_out_of_reach(runtime):
-    source = """
-    function f() {
-      var found = [];
-      Error.prepareStackTrace = function (e, sites) {
-        for (var s of sites) { found.push(typeof s.getFunction(), typeof s.getThis()); }
-        return '';
-      };
-      new Error().stack;
-      delete Error.prepareStackTrace;
-      return [found.slice(2), typeof f.caller, typeof memory, typeof buffer, typeof I];
-    }"""
-    (result,) = call(runtime, source).to_pylist()
-    assert set(result[0]) <= {"undefined"}
-    assert result[2:] == ["undefined"] * 3
-
-
-def test_inside_of_a_running_event_loop_and_in_threads():
-    import asyncio
-
-    async def job():
-        return call(JavaScriptRuntime(), ECHO, [1, 2]).to_pylist()
-
-    assert asyncio.run(job()) == [1, 2]
-    results = []
-    runtime = JavaScriptRuntime()
-    function = load_function("f", ECHO, "f.js", runtime)
-
-    def work(number):
-        results.append(function.call([from_values([number] * 50)], 50).to_pylist() == [number] * 50)
-
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert results == [True] * 8
-    runtime.close()
-    runtime.close()
-
-
-def test_too_much_text_for_one_call_is_cut_in_halves(runtime, monkeypatch):
-    from streamql.udf.javascript import function as module
-
-    monkeypatch.setattr(module, "_MOST_BYTES", 30)
-    assert call(runtime, ECHO, ["abcdefghij"] * 9).to_pylist() == ["abcdefghij"] * 9

@@ -90,7 +90,7 @@ def _blocks(file: FileIO, layout: Format) -> Iterator[list[Decoded]]:
     unpacker = Decompressor(layout.compression or Compression.NONE)
     decoder = layout.decoder()
     while True:
-        data = file.read(BLOCK_BYTES)
+        data = file.read(layout.block_bytes)
         if data is None:  # a pipe that does not block has nothing now: wait by select
             select.select([file], [], [])
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ..errors import UsageError, suggest
 from ..formats.catalog import Format
@@ -16,10 +17,17 @@ SCHEMES = ("file",)
 """The schemes a URI may have; `-` alone is standard input or output."""
 
 
-def open_source(text: str, options: Mapping[str, str] | None = None) -> Source:
-    """Return the source a URI means; `options` win over those in the URI."""
+def open_source(
+    text: str, options: Mapping[str, str] | None = None, block_bytes: int | None = None
+) -> Source:
+    """Return the source a URI means; `options` win over those in the URI.
+
+    `block_bytes` are read at a time.
+    """
     uri = parse_uri(text)
     layout = Format.of_options({**uri.options, **(options or {})})
+    if block_bytes is not None:
+        layout = replace(layout, block_bytes=block_bytes)
     match uri.scheme:
         case "console":
             return ConsoleSource(layout)

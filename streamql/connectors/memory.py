@@ -171,6 +171,8 @@ def _rows(items: Sequence[Any]) -> Rows:
         return ColumnRows(columns, len(items))
     if not all(isinstance(item, Mapping) for item in items):
         raise TypeError("an item that is no dict")
+    if not all(isinstance(key, str) for key in {key for item in items for key in item}):
+        raise TypeError("a key that is no text")
     texts = [dump(dict(item)) for item in items]
     return RecordRows(Column(Type.RECORD, pa.array(texts, pa.string())))
 

@@ -40,12 +40,14 @@ class Format:
         compression: None: by the file's name (and a gzip stream is noticed when read).
         delimiter: between CSV fields; None: a tab for .tsv, else a comma.
         header: the first CSV record names the columns.
+        block_bytes: bytes that are read at a time.
     """
 
     name: str | None = None
     compression: Compression | None = None
     delimiter: str | None = None
     header: bool = True
+    block_bytes: int = 4 * 1024 * 1024
 
     @classmethod
     def of_options(cls, options: Mapping[str, str]) -> Format:

@@ -174,7 +174,7 @@ def _repaired(block: bytes) -> tuple[bytes, str]:
     except UnicodeDecodeError:
         text = block.decode(errors="surrogateescape")
         # noncharacters: no text means them; take one that this block does not hold
-        mark = next(c for c in map(chr, range(0xFDD1, 0xFDF0)) if c not in text)
+        mark = next((c for c in map(chr, range(0xFDD1, 0xFDF0)) if c not in text), "\ufdd1")
         return _BROKEN.sub(mark, text).encode(), mark
     return block, ""
 
@@ -211,12 +211,9 @@ def _parse(
 
 def _fields(record: bytes, delimiter: str) -> list[str]:
     """Return the fields of one record, the empty text for an empty one."""
+    ragged: list[pacsv.InvalidRow] = []
     width = 1 + record.count(delimiter.encode())
-    while True:
-        ragged: list[pacsv.InvalidRow] = []
-        table = _parse(record, [""] * width, delimiter, ragged)
-        if not ragged:
-            break
-        # quoted delimiters: the parser says how many fields there are
-        width = ragged[0].actual_columns
+    table = _parse(record, [""] * width, delimiter, ragged)
+    if ragged:  # there are delimiters between quotes: the parser says how many fields there are
+        table = _parse(record, [""] * ragged[0].actual_columns, delimiter, [])
     return [column[0].as_py() or "" for column in table.columns]

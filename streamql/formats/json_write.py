@@ -12,7 +12,8 @@ import orjson
 import pyarrow as pa
 
 from .. import instants
-from ..column import Column, unmark
+from ..column import Column
+from ..text import unmark
 from ..types import Type
 from .cells import (
     Line,

@@ -1,9 +1,9 @@
 """Where CSV records end: blocks cut anywhere to blocks of whole records.
 
-A newline ends a record unless it stands between quotes, and a quote opens a field only at the
-field's start. Counting quotes (an even number before the newline) is enough as long as every
-opening quote stands where a field starts, which numpy checks; only a block with a stray quote, as
-in `5" pipe`, is walked quote by quote.
+A line feed, or a carriage return alone, ends a record unless it stands between quotes, and a quote
+opens a field only at the field's start. Counting quotes (an even number before the line's end) is
+enough as long as every opening quote stands where a field starts, which numpy checks; only a block
+with a stray quote, as in `5" pipe`, is walked quote by quote.
 """
 
 from __future__ import annotations
@@ -70,10 +70,10 @@ class RecordCutter:
             return 0
         if not self._inside and b'"' not in data:
             self._last, self._just_closed = data[-1], False
-            return (data.find(b"\n") if first else data.rfind(b"\n")) + 1
+            return _first_end(data) if first else _last_end(data)
         chars = np.frombuffer(data, np.uint8)
         quotes = self._effective(chars)
-        newlines = np.flatnonzero(chars == ord("\n"))
+        newlines = np.flatnonzero((chars == ord("\n")) | (chars == ord("\r")))
         odd = np.searchsorted(quotes, newlines) % 2 == 1
         ends = newlines[odd == self._inside]
         self._inside ^= bool(len(quotes) % 2)
@@ -81,7 +81,12 @@ class RecordCutter:
         self._just_closed = (
             not self._inside and len(quotes) > 0 and int(quotes[-1]) == len(data) - 1
         )
-        return int(ends[0 if first else -1]) + 1 if len(ends) else 0
+        if not first and len(ends) and data.endswith(b"\r") and int(ends[-1]) == len(data) - 1:
+            ends = ends[:-1]  # its line feed may be in the next block
+        if len(ends) == 0:
+            return 0
+        end = int(ends[0 if first else -1]) + 1
+        return end + data.startswith(b"\r\n", end - 1)
 
     def _effective(self, chars: NDArray[np.uint8]) -> NDArray[np.int64]:
         """Return the places of the quotes that open or close a field."""
@@ -105,3 +110,19 @@ class RecordCutter:
             inside = not inside
             found.append(place)
         return np.array(found, np.int64)
+
+
+def _first_end(data: bytes) -> int:
+    """Return the end of the first line of text without quotes, 0 when there is none."""
+    feed, carriage = data.find(b"\n"), data.find(b"\r")
+    if carriage < 0 or 0 <= feed <= carriage + 1:
+        return feed + 1
+    return carriage + 1
+
+
+def _last_end(data: bytes) -> int:
+    """Return the end of the last line of text without quotes, 0 when there is none.
+
+    A carriage return at the very end ends nothing yet: its line feed may be in the next block.
+    """
+    return max(data.rfind(b"\n"), data.rfind(b"\r", 0, len(data) - 1)) + 1

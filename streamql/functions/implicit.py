@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .. import instants
-from ..column import Column, unmark
+from ..column import Column
 from ..errors import DataError
-from ..text import mask_of
+from ..text import mask_of, unmark
 from ..types import Type
 
 ARTICLES = {0: "1st", 1: "2nd", 2: "3rd"}

@@ -60,7 +60,9 @@ class Functions:
         if self._loop is None:
             self._loop = ScoringLoop()
         settings = {**given, **self._set_for(alias)}
-        made = scoring_function(alias, spec, ScoringSettings.from_strings(settings), self._loop)
+        made = scoring_function(
+            alias, spec, ScoringSettings.from_strings(settings, alias), self._loop
+        )
         made.on_warning = self._on_warning
         if self._settings.dead_letters is not None:
             made.on_dead_letter = self._letters(self._settings.dead_letters).put
@@ -92,6 +94,8 @@ class Functions:
         return sum(f.stats.requests for f in self._models())
 
     def _models(self) -> list[ModelFunction]:
+        if self._loop is None:
+            return []  # without a model nothing of scoring is loaded
         from .scoring import ModelFunction
 
         return [f for f in self._functions.values() if isinstance(f, ModelFunction)]
@@ -103,9 +107,8 @@ class Functions:
 
     def close(self) -> None:
         """Let go of V8, of the connections and of the file of dead letters."""
-        if self._loop is not None:
-            for model in self._models():
-                model.close()
+        for model in self._models():
+            model.close()
         if self._dead_letters is not None:
             self._dead_letters.close()
         if self._javascript is not None:

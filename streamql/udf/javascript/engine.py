@@ -7,13 +7,15 @@ loop works like any other, and so that an interrupted wait (Ctrl-C) cancels the 
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
 import time
+import weakref
 from collections.abc import Coroutine
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from threading import RLock, Thread
+from threading import RLock, Thread, current_thread
 from typing import Any, NoReturn
 
 import numpy as np
@@ -32,6 +34,7 @@ _FLAGS = (
 _HERE = Path(__file__).parent
 _FIRST_LOOK = 0.25
 _LOOK = 0.05
+_LAST_WAIT = 2.0
 _STATM = Path("/proc/self/statm")
 _PAGE = 4096
 
@@ -81,6 +84,7 @@ class JavaScriptRuntime:
         self.generation = 0
         self.lock = RLock()
         self._isolate: _Isolate | None = None
+        self._finalizer: weakref.finalize[..., JavaScriptRuntime] | None = None
         self._closed = False
         self._next_id = 0
 
@@ -116,7 +120,7 @@ class JavaScriptRuntime:
         """Free the isolate; the runtime cannot be used afterwards. May be called twice."""
         with self.lock:
             self._closed = True
-            isolate, self._isolate = self._isolate, None
+            isolate = self._let_go()
             if isolate is not None:
                 isolate.close()
 
@@ -128,14 +132,25 @@ class JavaScriptRuntime:
         if self._isolate is None:
             self.generation += 1
             self._isolate = _Isolate(self.max_heap)
+            # Freed with this runtime, and before the interpreter shuts down: V8's threads call back
+            # into Python, and freeing an isolate in an interpreter that is half gone never returns.
+            self._finalizer = weakref.finalize(self, _Isolate.close, self._isolate)
         return self._isolate
+
+    def _let_go(self) -> _Isolate | None:
+        isolate, self._isolate = self._isolate, None
+        if self._finalizer is not None:
+            self._finalizer.detach()
+        return isolate
 
     def _abandon(self) -> None:
         """Let go of an isolate that may still be busy, without waiting for it: a built-in step
         that V8 cannot interrupt ends when it ends."""
-        isolate, self._isolate = self._isolate, None
+        isolate = self._let_go()
         if isolate is not None:
-            Thread(target=isolate.close, name="streamql-javascript-close", daemon=True).start()
+            thread = Thread(target=isolate.close, name="streamql-javascript-close", daemon=True)
+            thread.start()
+            atexit.register(thread.join, _LAST_WAIT)
 
     def _run(self, isolate: _Isolate, handle: Any, arguments: tuple[str | int, ...]) -> Any:
         from py_mini_racer import JSEvalException, JSOOMException
@@ -231,6 +246,10 @@ class _Isolate:
 
     def close(self) -> None:
         """End what runs and free everything."""
+        if current_thread() is self._thread:
+            # collected as garbage by the very thread that must serve the farewell
+            Thread(target=self.close, name="streamql-javascript-close").start()
+            return
         self.memory = np.empty(0, np.uint8)
         self._functions.clear()
         self._prelude = None

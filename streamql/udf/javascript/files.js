@@ -17,24 +17,28 @@ const beforeNames = ownKeys(before);
 const NAME = /^[A-Za-z_$][A-Za-z0-9_$]*$/;
 function isName(key) { return typeof key === 'string' && matchAt(NAME, key) !== null; }
 
-/** Put the global object back as it was; return the names that user code had set on it. */
+/** Put the global object back as it was; return the names that user code had set, and the
+ *  values a file may expect there: those it gave to new names, the built-in ones of others. */
 function settle() {
-  const set = [];
+  const names = [], values = [];
   const now = ownKeys(world);
   let count = 0;
+  const note = (name, value) => {
+    if (isName(name)) { names[count] = name; values[count++] = value; }
+  };
   for (let i = 0; i < now.length; i++) {
     if (now[i] in before) continue;
-    if (isName(now[i])) set[count++] = now[i];
+    const found = getOwnPropertyDescriptor(world, now[i]);
+    if (found !== undefined) note(now[i], found.value);
     deleteProperty(world, now[i]);
   }
   for (let i = 0; i < beforeNames.length; i++) {
     const name = beforeNames[i], old = before[name], found = getOwnPropertyDescriptor(world, name);
-    if (found === undefined || !is(found.value, old.value)) {
-      if (isName(name)) set[count++] = name;
-      if (old.configurable || old.writable) defineProperty(world, name, old);
-    }
+    if (found !== undefined && is(found.value, old.value)) continue;
+    note(name, old.value);
+    if (old.configurable || old.writable) defineProperty(world, name, old);
   }
-  return set;
+  return { __proto__: null, names, values };
 }
 
 const entries = { __proto__: null };
@@ -61,15 +65,12 @@ function load(id, source, names, url) {
   const body = source + tail;
   try {
     let found = new MakeFunction(body)();
-    const leaked = settle();
+    const { names: leaked, values } = settle();
     if (leaked.length) {
-      let outer = '', given = [];
-      for (let i = 0; i < leaked.length; i++) {
-        outer += (i ? ',' : '') + leaked[i];
-        given[i] = leaked[i] in before ? before[leaked[i]].value : undefined;
-      }
+      let outer = leaked[0];
+      for (let i = 1; i < leaked.length; i++) outer += ',' + leaked[i];
       // the outer names are parameters of the same function: lines stay where they are
-      found = apply(new MakeFunction(outer, body), undefined, given);
+      found = apply(new MakeFunction(outer, body), undefined, values);
       settle();
     }
     if (typeof found !== 'object' || found === null || getPrototypeOf(found) !== null) {

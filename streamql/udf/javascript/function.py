@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
-from ...column import Column, concat, nulls
+from ...column import Column, combine, concat, nulls
 from ...errors import BindError, CompileError, FunctionError, Span
 from ...functions.implicit import convert
 from ...functions.registry import Function, Volatility
@@ -229,16 +230,22 @@ class JavaScriptFunction(Function):
         want = self.returns
         if want is None or want is Type.ANY or column.type in (want, Type.NULL):
             return column
-        if want is Type.FLOAT and column.type in (Type.BIGINT, Type.NUMBER):
-            return convert(Column(Type.FLOAT, column.values.cast("double")), want, self.name)
+        pieces: list[tuple[NDArray[np.int64] | None, Column]] = []
+        misfits: list[tuple[int, Type]] = []
         for rows, part in column.parts():
             if part.type in (want, Type.NULL):
-                continue
-            row = int(np.argmax(part.valid())) if rows is None else int(rows[0])
+                pieces.append((rows, part))
+            elif want is Type.FLOAT and part.type is Type.BIGINT:
+                pieces.append((rows, convert(part, want, self.name)))
+            else:
+                first = int(np.argmax(part.valid()))
+                misfits.append((first if rows is None else int(rows[first]), part.type))
+        if misfits:
+            row, found = min(misfits, key=lambda m: m[0])
             raise FunctionError(
-                f"udf.{self.name} returned '{part.type}', declared is '{want}'", row=row
+                f"udf.{self.name} returned '{found}', declared is '{want}'", row=row
             )
-        return column
+        return combine(len(column), pieces)
 
 
 def load_function(

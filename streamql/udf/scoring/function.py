@@ -1,4 +1,4 @@
-"""The function object behind `udf.score`, and the one place that knows both kinds of model."""
+"""The function object behind `udf.score`: what all models share, and models behind HTTP."""
 
 from __future__ import annotations
 
