@@ -1,6 +1,8 @@
 """JavaScript that fails: exceptions, limits in time and memory, and files that mean harm."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime
 
@@ -214,3 +216,19 @@ def test_inside_of_a_running_event_loop_and_in_threads():
 def test_too_much_text_for_one_call_is_cut_in_halves(runtime, monkeypatch):
     monkeypatch.setattr(function_module, "_MOST_BYTES", 30)
     assert call(runtime, ECHO, ["abcdefghij"] * 9).to_pylist() == ["abcdefghij"] * 9
+
+
+@pytest.mark.parametrize("x", [0, 1])
+def test_an_unclosed_runtime_does_not_keep_the_process(x):
+    program = f"""
+from streamql.column import from_values
+from streamql.udf.javascript import JavaScriptRuntime, load_function
+runtime = JavaScriptRuntime(timeout=0.1)
+f = load_function("f", "function f(x) {{ while (x); return x; }}", "f.js", runtime)
+f.call([from_values([{x}])], 1)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == x
+    assert ("FunctionError: udf.f: no end after 0.1 s" in done.stderr) == bool(x)

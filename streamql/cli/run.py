@@ -92,7 +92,9 @@ def run_command(
 ) -> None:
     """Run the query in QUERY_FILE (- for standard input) to the end of its inputs."""
     # the engine and what it needs are loaded here, not for --help and --version
-    from .startup import skip_pandas
+    from .startup import share_the_interpreter, skip_pandas
+
+    share_the_interpreter()
 
     if not any(spec.endswith(".py") for spec in functions):
         skip_pandas()

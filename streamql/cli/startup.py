@@ -37,3 +37,14 @@ def skip_pandas() -> None:
         pa.array([0])
     finally:
         sys.meta_path.remove(finder)
+
+
+def share_the_interpreter() -> None:
+    """Let the threads of a run take turns quickly.
+
+    Readers, the pipeline and writers spend their time in Arrow, numpy and V8, which let go of the
+    interpreter lock; with the default of 5 ms each return from there waits for the others' turn.
+    Measured on 4 million events: 2.9 s with 5 ms, 2.4 s with 0.2 ms, the same below. This is a
+    setting of the whole process, so only the command line makes it.
+    """
+    sys.setswitchinterval(0.0002)

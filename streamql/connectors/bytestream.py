@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import select
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from io import FileIO
@@ -13,10 +15,11 @@ from ..errors import InputError
 from ..formats.catalog import Format
 from ..formats.compression import Compression, Decompressor
 from ..formats.decoded import Decoded
-from ..formats.parquet import read_file
 from .contract import Position, Reader, last_event, shifted
 
 BLOCK_BYTES = 4 * 1024 * 1024
+_AHEAD = 2
+"""Blocks of a file that are decoded at the same time."""
 
 
 class ByteReader(Reader):
@@ -88,7 +91,8 @@ def _blocks(file: FileIO, layout: Format) -> Iterator[list[Decoded]]:
     record that the damage cuts is no event.
     """
     unpacker = Decompressor(layout.compression or Compression.NONE)
-    decoder = layout.decoder()
+    regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    decoder = layout.decoder(_AHEAD if regular else 0)  # a pipe may pause: nothing is held back
     while True:
         data = file.read(layout.block_bytes)
         if data is None:  # a pipe that does not block has nothing now: wait by select
@@ -103,6 +107,8 @@ def _blocks(file: FileIO, layout: Format) -> Iterator[list[Decoded]]:
 
 def _whole(file: FileIO) -> Iterator[list[Decoded]]:
     """Yield the events of a format that needs a file that can seek; a pipe is copied to one."""
+    from ..formats.parquet import read_file
+
     if file.seekable():
         for decoded in read_file(_binary(file)):
             yield [decoded]

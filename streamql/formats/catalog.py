@@ -7,12 +7,9 @@ from dataclasses import dataclass, replace
 
 from ..errors import UsageError, suggest
 from .compression import Compression, compression_named, split_suffix
-from .csv import CsvDecoder, delimiter_named
-from .csv_write import CsvEncoder
 from .decoded import Decoder
 from .encoder import Encoder
 from .json_write import JsonArrayEncoder, JsonLinesEncoder
-from .parquet import ParquetEncoder
 
 FORMATS = {
     "json": "JSON lines; read also as an array or as concatenated records",
@@ -21,6 +18,7 @@ FORMATS = {
     "csv": "comma-separated values (options delimiter, header)",
     "parquet": "Apache Parquet",
 }
+DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "space"}
 _SUFFIXES = {
     ".jsonl": "lines",
     ".ndjson": "lines",
@@ -93,21 +91,30 @@ class Format:
         """Tell whether the format needs a file that can seek (then `parquet.read_file` reads)."""
         return self.name == "parquet"
 
-    def decoder(self) -> Decoder:
-        """Return a new decoder for one file."""
+    def decoder(self, ahead: int = 0) -> Decoder:
+        """Return a new decoder for one file.
+
+        With `ahead` it may hold back that many blocks: for inputs that do not pause.
+        """
+        # readers and writers are imported when a job has such a file: csv alone takes 50 ms
         if self.name == "csv":
+            from .csv import CsvDecoder
+
             return CsvDecoder(delimiter=self.delimiter or ",", header=self.header)
-        # imported here, because a job without JSON input need not load it
         from .json_read import JsonLinesDecoder
 
-        return JsonLinesDecoder(layout="lines" if self.name == "lines" else "auto")
+        return JsonLinesDecoder(layout="lines" if self.name == "lines" else "auto", ahead=ahead)
 
     def encoder(self) -> Encoder:
         """Return a new encoder for one file."""
         match self.name:
             case "csv":
+                from .csv_write import CsvEncoder
+
                 return CsvEncoder(delimiter=self.delimiter or ",", header=self.header)
             case "parquet":
+                from .parquet import ParquetEncoder
+
                 return ParquetEncoder()
             case "array":
                 return JsonArrayEncoder()
@@ -122,3 +129,13 @@ def _flag(name: str, text: str) -> bool:
     if text.lower() in ("false", "0", "no", "off"):
         return False
     raise UsageError(f"option {name} is {text!r}", hint="it may be true or false")
+
+
+def delimiter_named(text: str) -> str:
+    r"""Return the delimiter a user named: the character, its name, or `\t`."""
+    named = {name: character for character, name in DELIMITERS.items()} | {r"\t": "\t", "pipe": "|"}
+    found = named.get(text.lower(), text)
+    if found not in DELIMITERS:
+        known = ", ".join(DELIMITERS.values())
+        raise UsageError(f"no CSV delimiter {text!r}", hint=f"it may be {known}")
+    return found

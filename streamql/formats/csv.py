@@ -18,29 +18,18 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from ..column import Column
-from ..errors import InputError, UsageError
+from ..errors import InputError
 from ..rows import ColumnRows
 from ..text import mask_of
 from ..types import DATETIME_MARK, Type
 from .decoded import SAMPLE_BYTES, BadEvent, Decoded
 from .records import RecordCutter
 
-DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "space"}
 _BOM = b"\xef\xbb\xbf"
 _BROKEN = re.compile("[\udc80-\udcff]")
 _MARK = DATETIME_MARK.encode()
 _REPLACEMENT = "\ufffd".encode()
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
-
-
-def delimiter_named(text: str) -> str:
-    r"""Return the delimiter a user named: the character, its name, or `\t`."""
-    named = {name: character for character, name in DELIMITERS.items()} | {r"\t": "\t", "pipe": "|"}
-    found = named.get(text.lower(), text)
-    if found not in DELIMITERS:
-        known = ", ".join(DELIMITERS.values())
-        raise UsageError(f"no CSV delimiter {text!r}", hint=f"it may be {known}")
-    return found
 
 
 class CsvDecoder:

@@ -8,8 +8,11 @@ share a form to make a template. Both ways give the same values, in the order of
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import Any
+from collections import deque
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from threading import Lock
 
 import numpy as np
 import orjson
@@ -17,20 +20,20 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ..errors import UsageError
-from ..rows import Rows
 from ..types import DATETIME_MARK
-from .decoded import SAMPLE_BYTES, BadEvent, Decoded, numbered
+from .decoded import SAMPLE_BYTES, BadEvent, Decoded
+from .json_found import Found
 from .json_layout import BOM, Broken, LineSplitter, Splitter, choose, unescaped
-from .json_lines import Block, Index, Lines, TemplateRows, match
-from .json_single import ParsedRows, read_line
+from .json_lines import Block, Index, match
+from .json_single import ParsedRows
 from .json_template import Template, template_of
-from .merged import MergedRows
 
 _FEW = 64  # so many lines are parsed one by one: scanning a block costs as much
 _WORTH = 50  # so many lines left over are worth looking for a further template
 _TEMPLATES = 8  # templates kept at a time
 _ATTEMPTS = 6  # lines tried as templates in one block
 _SHARE = 0.02  # of the lines left over, that a template must catch to be kept
+_LARGE = 1 << 18  # bytes from which a thread is worth it
 _SCAN = 1 << 18  # bytes scanned at a time: what is found stays in the cache
 
 _MARK = DATETIME_MARK.encode()
@@ -47,9 +50,13 @@ class JsonLinesDecoder:
         layout: "lines" for one event a line; "auto" looks at the first bytes: an array of events
             (`[` comes first), events of several lines or one behind the other, else lines.
         max_line_bytes: a longer event is bad, and is not held in memory.
+        ahead: blocks that are read in threads while the next ones come; the last ones are returned
+            by a later `feed` or by `finish`, so this is for inputs that do not pause.
     """
 
-    def __init__(self, *, layout: str = "auto", max_line_bytes: int = 64 << 20) -> None:
+    def __init__(
+        self, *, layout: str = "auto", max_line_bytes: int = 64 << 20, ahead: int = 0
+    ) -> None:
         if layout not in ("lines", "auto"):
             raise UsageError(f"no JSON layout is called {layout}", hint="lines or auto")
         self._layout = layout
@@ -57,6 +64,10 @@ class JsonLinesDecoder:
         self._head = bytearray()
         self._splitter: Splitter | None = None
         self._templates: list[Template] = []
+        self._lock = Lock()
+        self._ahead = ahead
+        self._threads: ThreadPoolExecutor | None = None
+        self._begun: deque[Future[tuple[Decoded, int]]] = deque()
         self._events = 0
         self._lines = 0
 
@@ -68,7 +79,7 @@ class JsonLinesDecoder:
                 return []
             data, self._head = bytes(self._head), bytearray()
         assert self._splitter is not None
-        return [d for piece in self._splitter.feed(data) if (d := self._decode(piece)) is not None]
+        return self._decode(self._splitter.feed(data), self._ahead)
 
     def finish(self) -> list[Decoded]:
         """Return the events that the end of the input completes."""
@@ -78,7 +89,10 @@ class JsonLinesDecoder:
             assert self._splitter is not None
             pieces.extend(self._splitter.feed(bytes(self._head)))
         pieces.extend(self._splitter.finish())
-        return [d for piece in pieces if (d := self._decode(piece)) is not None]
+        found = self._decode(pieces, 0)
+        if self._threads is not None:
+            self._threads.shutdown()
+        return found
 
     def _choose(self, *, ended: bool) -> bool:
         """Choose the splitter when the first bytes tell which; a byte order mark is dropped."""
@@ -92,40 +106,70 @@ class JsonLinesDecoder:
             del self._head[: len(BOM)]
         return self._splitter is not None
 
-    def _decode(self, piece: bytes | Broken) -> Decoded | None:
-        """Return the events of whole lines; None when there are none."""
-        first, line = self._events + 1, self._lines + 1
-        if not isinstance(self._splitter, LineSplitter):
-            line = 0
+    def _decode(self, pieces: Iterable[bytes | Broken], ahead: int) -> list[Decoded]:
+        """Return the events of whole lines, in order; up to `ahead` blocks stay on their way."""
+        found = []
+        for piece in pieces:
+            if self._ahead and not isinstance(piece, Broken) and len(piece) >= _LARGE:
+                if self._threads is None:
+                    self._threads = ThreadPoolExecutor(self._ahead, "read json")
+                self._begun.append(self._threads.submit(self._read, piece))
+                continue
+            found += self._taken(0)
+            found.append(self._numbered(*self._read(piece)))
+        found += self._taken(ahead)
+        return [decoded for decoded in found if len(decoded) or decoded.bad]
+
+    def _taken(self, ahead: int) -> list[Decoded]:
+        """Return the blocks that were begun, but the last `ahead`."""
+        found = []
+        while len(self._begun) > ahead:
+            found.append(self._numbered(*self._begun.popleft().result()))
+        return found
+
+    def _numbered(self, decoded: Decoded, lines: int) -> Decoded:
+        """Give the events of a block, numbered from 1, their numbers in the input."""
+        events, line = self._events, self._lines
+        self._lines += lines
+        self._events += len(decoded) + len(decoded.bad)
+        if not events:
+            return decoded
+        bad = tuple(
+            replace(b, event=b.event + events, line=None if b.line is None else b.line + line)
+            for b in decoded.bad
+        )
+        return Decoded(decoded.rows, decoded.events + events, bad)
+
+    def _read(self, piece: bytes | Broken) -> tuple[Decoded, int]:
+        """Return the events of whole lines, numbered from 1, and how many lines they are."""
+        line = 1 if isinstance(self._splitter, LineSplitter) else 0
         if isinstance(piece, Broken):
-            self._events += 1
-            self._lines += 1
-            bad = BadEvent(first, piece.reason, piece.text[:SAMPLE_BYTES], line or None)
-            return Decoded(ParsedRows([], []), np.empty(0, np.int64), (bad,))
+            bad = BadEvent(1, piece.reason, piece.text[:SAMPLE_BYTES], line or None)
+            return Decoded(ParsedRows([], []), np.empty(0, np.int64), (bad,)), 1
         data = _without_marks(piece)
-        found = _Found(first, line)
-        few = len(data) < 1 << 16 and data.count(b"\n") <= _FEW
-        if few:
+        found = Found(1, line)
+        if len(data) >= 1 << 16 or data.count(b"\n") > _FEW:
+            lines = self._read_block(data, found)
+        else:
             texts = data.split(b"\n")
             lines = len(texts) - (not texts[-1])
             for number, text in enumerate(texts[:lines]):
                 found.single(number, text, self._max)
-        else:
-            lines = self._read_block(data, found)
-        self._lines += lines
-        decoded = found.decoded(lines)
-        self._events += len(decoded) + len(decoded.bad)
-        return decoded if len(decoded) or decoded.bad else None
+        return found.decoded(lines), lines
 
-    def _read_block(self, data: bytes, found: _Found) -> int:
+    def _read_block(self, data: bytes, found: Found) -> int:
         """Read the lines of a block, by templates as far as possible; return their number."""
         block, left = scan(data)
         left &= block.ends - block.starts <= self._max
-        for template in self._templates:
+        with self._lock:
+            known = list(self._templates)
+        for template in known:
             self._apply(template, block, left, found)
-        self._search(block, left, found)
-        self._templates.sort(key=lambda template: -template.hits)
-        del self._templates[_TEMPLATES:]
+        made = self._search(block, left, found)
+        with self._lock:  # which way a line is read makes no difference to its values
+            self._templates += made
+            self._templates.sort(key=lambda template: -template.hits)
+            del self._templates[_TEMPLATES:]
         caught = np.zeros(len(block.starts), bool)
         for index, _ in found.parts:
             caught[index] = True
@@ -134,22 +178,24 @@ class JsonLinesDecoder:
             found.single(number, text, self._max)
         return len(block.starts)
 
-    def _search(self, block: Block, left: Mask, found: _Found) -> None:
+    def _search(self, block: Block, left: Mask, found: Found) -> list[Template]:
         """Make templates of lines that no known template has caught, while it is worth it."""
+        made: list[Template] = []
         tried = np.zeros(len(left), bool)
         for _ in range(_ATTEMPTS):
             rest = np.flatnonzero(left & ~tried)
             if len(rest) < _WORTH:
-                return
+                break
             tried[rest[0]] = True
             text = block.data[block.starts[rest[0]] : block.ends[rest[0]]]
             template = template_of(text) if _is_object(text) else None
             if template is not None:
                 caught = self._apply(template, block, left, found)
                 if caught >= _SHARE * len(rest):
-                    self._templates.append(template)
+                    made.append(template)
+        return made
 
-    def _apply(self, template: Template, block: Block, left: Mask, found: _Found) -> int:
+    def _apply(self, template: Template, block: Block, left: Mask, found: Found) -> int:
         """Take the lines of a template out of those left; return how many they are."""
         candidates = np.flatnonzero(left & (block.counts() == template.quotes))
         matched = match(block, template, candidates) if len(candidates) else None
@@ -245,76 +291,3 @@ def _is_utf8(data: bytes) -> bool:
     except pa.ArrowInvalid:
         return False
     return True
-
-
-@dataclass
-class _Found:
-    """What was found in the lines of a block, to be put in order.
-
-    Attributes:
-        first: the number of the block's first event.
-        line: the number of the block's first line; 0 where lines have no numbers.
-        parts: the lines caught by templates.
-        texts, values, where: the good events read one by one; (line, number within the line) each.
-        wrong: the bad ones: line, number within the line, text, reason.
-        counts: how many events a line has, if that is not one.
-    """
-
-    first: int
-    line: int
-    parts: list[tuple[Index, Lines]] = field(default_factory=list)
-    texts: list[bytes] = field(default_factory=list)
-    values: list[dict[str, Any]] = field(default_factory=list)
-    where: list[tuple[int, int]] = field(default_factory=list)
-    wrong: list[tuple[int, int, bytes, str]] = field(default_factory=list)
-    counts: dict[int, int] = field(default_factory=dict)
-
-    def single(self, number: int, line: bytes, longest: int) -> None:
-        """Read a line on its own."""
-        if len(line) - line.endswith(b"\r") > longest:
-            self.wrong.append((number, 0, line, f"longer than {longest:,} bytes"))
-            return
-        events = read_line(line)
-        if len(events) != 1:
-            self.counts[number] = len(events)
-        for inner, (text, value) in enumerate(events):
-            if isinstance(value, str):
-                self.wrong.append((number, inner, text, value))
-            else:
-                self.texts.append(text)
-                self.values.append(value)
-                self.where.append((number, inner))
-
-    def decoded(self, lines: int) -> Decoded:
-        """Return all events of the block, numbered, in their order."""
-        if len(self.parts) == 1 and len(self.parts[0][0]) == lines:
-            return numbered(TemplateRows(self.parts[0][1]), self.first)
-        counts = np.ones(lines, np.int64)
-        for line, each in self.counts.items():
-            counts[line] = each
-        numbers = self.first + np.cumsum(counts) - counts
-        parts: list[Rows] = [TemplateRows(found) for _, found in self.parts]
-        events: list[Index] = [numbers[index] for index, _ in self.parts]
-        if self.values:
-            where = np.array(self.where, np.int64)
-            parts.append(ParsedRows(self.texts, self.values))
-            events.append(numbers[where[:, 0]] + where[:, 1])
-        bad = tuple(
-            BadEvent(
-                int(numbers[line]) + inner,
-                reason,
-                text[:SAMPLE_BYTES],
-                self.line + line if self.line else None,
-            )
-            for line, inner, text, reason in self.wrong
-        )
-        if not parts:
-            return Decoded(ParsedRows([], []), np.empty(0, np.int64), bad)
-        if len(parts) == 1:
-            return Decoded(parts[0], events[0], bad)
-        together = np.concatenate(events)
-        order = np.argsort(together, kind="stable")
-        places = np.empty_like(order)
-        places[order] = np.arange(len(order))
-        ends = np.cumsum([len(e) for e in events])[:-1]
-        return Decoded(MergedRows(parts, np.split(places, ends)), together[order], bad)
