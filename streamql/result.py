@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import queue
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -116,6 +115,8 @@ class Result:
             yield from row_dicts(batch)
 
     async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
+        import asyncio  # 10 ms that most jobs need not pay
+
         batches = self._handed()
         try:
             while True:
