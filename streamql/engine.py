@@ -189,9 +189,10 @@ class Engine:
     ) -> JobSummary:
         readings = {name: self._inputs.opener(name) for name in plan.inputs}
         job = LocalJob(plan, readings, self.settings, self._now(), self.cut)
-        before = self._functions.requests()
+        requests, rejected = self._functions.counts()
         summary = run_local(job, outputs, on_progress)
-        return replace(summary, requests=self._functions.requests() - before)
+        now = self._functions.counts()
+        return replace(summary, requests=now[0] - requests, rejected=now[1] - rejected)
 
     # -- the end ----------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from .runtime.readers import InputCounts
 
@@ -15,17 +15,16 @@ class JobSummary:
     Attributes:
         inputs: what came in, by input.
         rows: how many rows each output got.
-        requests: requests made to scoring functions.
         seconds: wall time from start to end.
-        skipped: rows dropped because a scoring function failed on them, by `on_error`.
+        requests: requests made to scoring functions.
+        rejected: rows that could not be scored and that `on_error` decided about.
     """
 
     inputs: Mapping[str, InputCounts]
     rows: Mapping[str, int]
-    requests: int
     seconds: float
-    skipped: int = 0
-    warnings: tuple[str, ...] = field(default=())
+    requests: int = 0
+    rejected: int = 0
 
     @property
     def events(self) -> int:
@@ -58,8 +57,8 @@ class JobSummary:
                     f"{counts.invalid_times:,} of {counts.events:,} events of {name} without a "
                     f"valid timestamp, dropped; the first: event {counts.first_invalid_time:,}"
                 )
-        if self.skipped:
-            lines.append(f"{self.skipped:,} row{_s(self.skipped)} skipped by on_error")
+        if self.rejected:
+            lines.append(f"{self.rejected:,} row{_s(self.rejected)} not scored: on_error decided")
         return lines
 
 

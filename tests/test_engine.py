@@ -224,3 +224,22 @@ def test_integers_never_pass_through_a_double():
     )
     assert [row["v"] for row in found] == values
     assert [row["same"] for row in found] == [0, 0, 1, 0, 0, 0]
+
+
+def test_rows_that_could_not_be_scored_are_told(tmp_path):
+    script = tmp_path / "score.py"
+    script.write_text(
+        "import json\n"
+        "def init(): pass\n"
+        "def run(data): return [10 // v for v in json.loads(data)['data']]\n"
+    )
+    with streamql.Engine() as engine:
+        engine.register("input", [{"a": 1}, {"a": 0}, {"a": 5}])
+        engine.model("score", str(script), on_error="null")
+        job = engine.job(
+            "SELECT udf.score(a) AS s INTO output FROM input", output_dir=str(tmp_path)
+        )
+        summary = job.run()
+    assert (tmp_path / "output.jsonl").read_text() == '{"s":10}\n{"s":null}\n{"s":2}\n'
+    assert summary.rejected == 1
+    assert summary.sentences()[-1] == "1 row not scored: on_error decided"

@@ -124,6 +124,5 @@ def run_local(
     return JobSummary(
         {name: reader.counts for name, reader in readers.items()},
         {name: writer.rows for name, writer in writers.items()},
-        0,
         time.monotonic() - began,
     )

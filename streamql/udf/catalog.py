@@ -89,9 +89,10 @@ class Functions:
         for file in sorted(directory.glob("*.js")):
             self.add_javascript(file.stem, _read(file), str(file))
 
-    def requests(self) -> int:
-        """Return how many requests the scoring functions have made."""
-        return sum(f.stats.requests for f in self._models())
+    def counts(self) -> tuple[int, int]:
+        """Return the requests that scoring functions have made, and the rows they rejected."""
+        stats = [f.stats for f in self._models()]
+        return sum(s.requests for s in stats), sum(s.rejected_events for s in stats)
 
     def _models(self) -> list[ModelFunction]:
         if self._loop is None:
