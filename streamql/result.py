@@ -106,9 +106,9 @@ class Result:
     def batches(self) -> list[Batch]:
         """Run to the end and return all batches of the output."""
         name = self._name()
-        collected = {output: _Collected() for output in self.outputs}
-        self._run(dict(collected))
-        return collected[name].batches
+        collected = _Collected()
+        self._run({output: _Dropped() for output in self.outputs} | {name: collected})
+        return collected.batches
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for batch in self._handed():
@@ -133,10 +133,7 @@ class Result:
         name = self._name()
         ready: queue.Queue[Any] = queue.Queue(2)
         stopped = threading.Event()
-        targets: dict[str, Any] = {output: _Collected() for output in self.outputs}
-        for output in self.outputs:
-            if output != name:
-                targets[output] = _Dropped()
+        targets: dict[str, Any] = {output: _Dropped() for output in self.outputs}
         targets[name] = _Handed(ready, stopped)
 
         def work() -> None:

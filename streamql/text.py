@@ -19,9 +19,19 @@ _EVENS: list[pa.Array] = [pa.array(np.arange(0, 131072, 2, dtype=np.int32))]
 
 def _evens(count: int) -> pa.Array:
     """Return 0, 2, 4, ... as an index array (kept, because every slice needs one)."""
-    if len(_EVENS[0]) < count:
-        _EVENS[0] = pa.array(np.arange(0, 2 * count, 2, dtype=np.int32))
-    return _EVENS[0].slice(0, count)
+    known = _EVENS[0]
+    if len(known) < count:  # another thread may put a shorter one back: what is sliced is our own
+        known = _EVENS[0] = pa.array(np.arange(0, 2 * count, 2, dtype=np.int32))
+    return known.slice(0, count)
+
+
+def every_second(kind: pa.DataType, buffer: pa.Buffer, offsets: NDArray[np.int32]) -> pa.Array:
+    """Return the texts between offsets 0 and 1, 2 and 3, ... of a contiguous array."""
+    count = offsets.size // 2
+    if count == 0:
+        return pa.array([], kind)
+    both = pa.Array.from_buffers(kind, offsets.size - 1, [None, pa.py_buffer(offsets), buffer])
+    return both.take(_evens(count))
 
 
 def slices(buffer: pa.Buffer, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> pa.StringArray:
@@ -37,8 +47,7 @@ def slices(buffer: pa.Buffer, starts: NDArray[np.int64], ends: NDArray[np.int64]
     offsets = np.empty(2 * count, np.int32)
     offsets[0::2] = starts
     offsets[1::2] = ends
-    both = pa.Array.from_buffers(pa.string(), 2 * count - 1, [None, pa.py_buffer(offsets), buffer])
-    return both.take(_evens(count))
+    return every_second(pa.string(), buffer, offsets)
 
 
 def bytes_of(texts: pa.StringArray) -> NDArray[np.uint8]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..column import Column, nulls
 from ..extract import extract
 from ..rows import Rows, find
-from ..text import first_bytes, loads, mask_of
+from ..text import every_second, first_bytes, loads, mask_of
 from ..types import Type
 from .json_legal import legal
 from .json_template import Node, Place, Template
@@ -28,7 +28,6 @@ Index = NDArray[np.int64]
 Edges = NDArray[np.int32]
 
 _CHUNK = 4096  # lines whose quote positions are looked at together: they stay in the cache
-_EVENS: list[pa.Array] = [pa.array(np.arange(0, 2, 2, dtype=np.int32))]
 
 # What makes the text of a record or array differ from the one the parser's values would give:
 # blanks, escapes, exponents, zeros at the end of a fraction, long or tiny numbers, minus zero, and
@@ -93,17 +92,6 @@ class Lines:
         pairs = self.edges[:, edge : edge + 2]
         offsets = np.ascontiguousarray(pairs if chosen is None else pairs[chosen])
         return every_second(pa.string(), self.buffer, offsets)
-
-
-def every_second(kind: pa.DataType, buffer: pa.Buffer, offsets: Edges) -> pa.Array:
-    """Return the texts between offsets 0 and 1, 2 and 3, ... of a contiguous array."""
-    count = offsets.size // 2
-    if count == 0:
-        return pa.array([], kind)
-    both = pa.Array.from_buffers(kind, offsets.size - 1, [None, pa.py_buffer(offsets), buffer])
-    if len(_EVENS[0]) < count:
-        _EVENS[0] = pa.array(np.arange(0, 2 * count, 2, dtype=np.int32))
-    return both.take(_EVENS[0].slice(0, count))
 
 
 def match(block: Block, template: Template, candidates: Index) -> tuple[Index, Lines] | None:
