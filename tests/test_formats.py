@@ -162,12 +162,12 @@ def test_parquet_damaged_is_refused():
 TEXT = b"".join(b"line %d\n" % i for i in range(5000))
 RAW = zlib.compressobj(wbits=-15)
 PACKED = {
-    "gzip": (Compression.GZIP, gzip.compress(TEXT)),
+    "gzip": (Compression.GZIP, gzip.compress(TEXT, mtime=0)),
     "members": (
         Compression.GZIP,
-        gzip.compress(TEXT[:999]) + gzip.compress(TEXT[999:]) + b"\0" * 9,
+        gzip.compress(TEXT[:999], mtime=0) + gzip.compress(TEXT[999:], mtime=0) + b"\0" * 9,
     ),
-    "noticed": (Compression.NONE, gzip.compress(TEXT)),
+    "noticed": (Compression.NONE, gzip.compress(TEXT, mtime=0)),
     "zlib": (Compression.DEFLATE, zlib.compress(TEXT)),
     "raw": (Compression.DEFLATE, RAW.compress(TEXT) + RAW.flush()),
     "none": (Compression.NONE, TEXT),
@@ -196,10 +196,10 @@ def test_nothing_to_unpack(data):
 @pytest.mark.parametrize(
     ("kind", "data", "message"),
     [
-        (Compression.GZIP, gzip.compress(TEXT)[:-20], "the gzip data end too early"),
+        (Compression.GZIP, gzip.compress(TEXT, mtime=0)[:-20], "the gzip data end too early"),
         (Compression.DEFLATE, zlib.compress(TEXT)[:-20], "the deflate data end too early"),
         (Compression.GZIP, b"this is no gzip", "the gzip data are damaged"),
-        (Compression.GZIP, gzip.compress(TEXT) + b"garbage", "the gzip data are damaged"),
+        (Compression.GZIP, gzip.compress(TEXT, mtime=0) + b"garbage", "the gzip data are damaged"),
         (Compression.DEFLATE, zlib.compress(TEXT) + b"garbage", "follow the end"),
         (Compression.GZIP, b"x", "one byte is no gzip stream"),
     ],
