@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .rows import Rows
+from .column import Column
+from .rows import ColumnRows, RecordRows, Rows, concat_rows
 
 MAIN = ""
 """The key of the relation a plan node puts out; elements of APPLY have their alias as key."""
@@ -49,3 +51,47 @@ class Batch:
     def only(self, rows: Rows) -> Batch:
         """Return the batch with `rows` as its only relation."""
         return Batch({MAIN: rows}, self.times, self.events)
+
+
+def concat_batches(batches: Sequence[Batch]) -> Batch:
+    """Put batches one below the other; a relation that one does not have is NULL there."""
+    if len(batches) == 1:
+        return batches[0]
+    keys = dict.fromkeys(key for b in batches for key in b.relations)
+    relations = {
+        key: concat_rows([b.relations.get(key) or ColumnRows({}, b.count) for b in batches])
+        for key in keys
+    }
+    return Batch(
+        relations,
+        np.concatenate([b.times for b in batches]),
+        np.concatenate([b.events for b in batches]),
+    )
+
+
+def pack(batch: Batch) -> dict[str, Any]:
+    """Return a batch as plain values, arrays and Columns, for a snapshot."""
+    return {
+        "relations": {key: _pack_rows(rows) for key, rows in batch.relations.items()},
+        "times": batch.times,
+        "events": batch.events,
+    }
+
+
+def _pack_rows(rows: Rows) -> dict[str, Any]:
+    if isinstance(rows, ColumnRows):
+        return {"columns": rows.columns, "count": rows.count, "absent": rows.absent}
+    return {"records": rows.record()}
+
+
+def unpack(state: Mapping[str, Any]) -> Batch:
+    """Return the batch that `pack` was given."""
+    relations = {key: _unpack_rows(rows) for key, rows in state["relations"].items()}
+    return Batch(relations, state["times"], state["events"])
+
+
+def _unpack_rows(state: Mapping[str, Any]) -> Rows:
+    if "records" in state:
+        records: Column = state["records"]
+        return RecordRows(records)
+    return ColumnRows(state["columns"], state["count"], state["absent"])

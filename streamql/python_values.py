@@ -65,3 +65,26 @@ def revive(value: Any) -> Any:
             return [revive(inner) for inner in value]
         case _:
             return value
+
+
+def canonical(text: str) -> Any:
+    """Return something hashable that is equal for JSON texts of equal values.
+
+    The order of keys does not matter, 1 equals 1.0, true does not equal 1.
+    """
+    try:
+        return _frozen(orjson.loads(text))
+    except orjson.JSONDecodeError:  # an integer beyond 64 bits inside
+        return _frozen(json.loads(text))
+
+
+def _frozen(value: Any) -> Any:
+    match value:
+        case dict():
+            return frozenset((key, _frozen(inner)) for key, inner in value.items())
+        case list():
+            return tuple(_frozen(inner) for inner in value)
+        case bool():
+            return ("bit", value)
+        case _:
+            return value

@@ -20,7 +20,13 @@ from .types import Type
 
 
 class Rows(ABC):
-    """The rows of one relation. Immutable; methods return new rows."""
+    """The rows of one relation. Immutable; methods return new rows.
+
+    Attributes:
+        textual: they come from a format that knows texts only, so that a text may mean a number.
+    """
+
+    textual: bool = False
 
     @abstractmethod
     def __len__(self) -> int: ...

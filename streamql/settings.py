@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from . import units
-from .errors import NotSupportedYet, UsageError, suggest
+from .errors import UsageError, suggest
 
 _PREFIX = "STREAMQL_"
 _NO_SETTINGS = frozenset({"STREAMQL_DEBUG"})
@@ -22,8 +22,8 @@ _FUNCTION_PREFIX = "udf."
 FunctionSettings = dict[str, dict[str, str]]
 
 
-def _setting(default: Any, read: units.Reader, *, unbuilt: bool = False) -> Any:
-    return field(default=default, metadata={"read": read, "unbuilt": unbuilt})
+def _setting(default: Any, read: units.Reader) -> Any:
+    return field(default=default, metadata={"read": read})
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ class Settings:
     batch_bytes: int = _setting(4_194_304, units.size(1_024, 2**30))
     js_timeout: float = _setting(10.0, units.seconds)
     js_memory: int = _setting(268_435_456, units.size(2**24, 2**36))
-    late_arrival: int | None = _setting(None, units.ticks, unbuilt=True)
-    out_of_order: int | None = _setting(None, units.ticks, unbuilt=True)
-    policy: str | None = _setting(None, units.word("adjust", "drop"), unbuilt=True)
+    late_arrival: int | None = _setting(None, units.ticks)
+    out_of_order: int | None = _setting(None, units.ticks)
+    policy: str | None = _setting(None, units.word("adjust", "drop"))
     dead_letters: str | None = _setting(None, units.path)
     functions: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
 
@@ -107,12 +107,6 @@ class Settings:
         for alias, values in chosen.pop("functions", {}).items():
             _merge(functions, {alias.lower(): {k: _text(v) for k, v in values.items()}})
         return dataclasses.replace(base, **_read_all(chosen, ""), functions=functions)
-
-    def refuse_unbuilt(self) -> None:
-        """Raise NotSupportedYet when a setting is given that this version cannot act on."""
-        for known in dataclasses.fields(self):
-            if known.metadata.get("unbuilt") and getattr(self, known.name) is not None:
-                raise NotSupportedYet(f"setting {known.name}")
 
 
 def _names() -> list[str]:

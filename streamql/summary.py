@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .runtime.readers import InputCounts
+from .units import spoken
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,37 @@ class JobSummary:
                     f"{counts.invalid_times:,} of {counts.events:,} events of {name} without a "
                     f"valid timestamp, dropped; the first: event {counts.first_invalid_time:,}"
                 )
+            lines += _times(name, counts)
         if self.rejected:
             lines.append(f"{self.rejected:,} row{_s(self.rejected)} not scored: on_error decided")
         return lines
+
+
+def _times(name: str, counts: InputCounts) -> list[str]:
+    """Return a sentence for each rule about time that events of an input broke."""
+    times = counts.times
+    policy = times.policy
+    of = f"of {counts.events:,} events of {name}"
+    lines = []
+    if times.early.count:
+        lines.append(
+            f"{times.early.count:,} {of} more than 5 min before their arrival, dropped; "
+            f"the worst by {spoken(times.early.worst)}"
+        )
+    if policy is None:
+        return lines
+    done = "dropped" if policy.drop else "moved to what is allowed"
+    if times.late.count:
+        lines.append(
+            f"{times.late.count:,} {of} late by more than {spoken(policy.late or 0)}, {done}; "
+            f"the worst by {spoken(times.late.worst)}"
+        )
+    if times.disordered.count:
+        lines.append(
+            f"{times.disordered.count:,} {of} out of order by more than {spoken(policy.order)}, "
+            f"{done}; the worst by {spoken(times.disordered.worst)}"
+        )
+    return lines
 
 
 def _s(count: int) -> str:

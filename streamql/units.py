@@ -21,6 +21,15 @@ _MEASURE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 _BYTES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
 _BYTES |= {"kib": 2**10, "mib": 2**20, "gib": 2**30}
+_SPOKEN = (
+    ("year", 365 * 86_400 * TICKS_PER_SECOND),
+    ("day", 86_400 * TICKS_PER_SECOND),
+    ("h", 3_600 * TICKS_PER_SECOND),
+    ("min", 60 * TICKS_PER_SECOND),
+    ("s", TICKS_PER_SECOND),
+    ("ms", TICKS_PER_SECOND // 1_000),
+    ("us", TICKS_PER_SECOND // 1_000_000),
+)
 _LONGEST = 30 * 86_400
 
 
@@ -36,6 +45,21 @@ def ticks(value: Any) -> int:
         whole = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
         return whole * TICKS_PER_SECOND + fraction
     return round(_measured(text, "a duration such as 00:00:05 or 5s") * TICKS_PER_SECOND)
+
+
+def spoken(ticks: int) -> str:
+    """Return a duration as a person says it, to two units at most: `3 days`, `2 min 5 s`."""
+    found = []
+    for name, size in _SPOKEN:
+        count, ticks = divmod(ticks, size)
+        if count:
+            unit = f"{count:,} {name}"
+            found.append(unit + "s" if name in ("day", "year") and count > 1 else unit)
+        elif found:
+            break
+        if len(found) == 2:
+            break
+    return " ".join(found) or "0 s"
 
 
 def seconds(value: Any) -> float:

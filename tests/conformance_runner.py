@@ -1,6 +1,6 @@
 """Reads the conformance corpus and runs its cases; the format is in tests/conformance/README.md.
 
-    python tests/conformance_runner.py [WORD]      prints a line per case, or per case with WORD
+    python tests/conformance_runner.py [WORD [CUTS]]  prints a line per case, or per case with WORD
 
 `execute` is the only place that knows how the engine is called.
 """
@@ -23,8 +23,8 @@ import streamql
 from streamql.errors import CompileError, NotSupportedYet, RunError, StreamqlError
 
 CORPUS = Path(__file__).parent / "conformance"
-Cuts = Literal["all", "one", "random"]
-CUTS: tuple[Cuts, ...] = ("all", "one", "random")
+Cuts = Literal["all", "one", "random", "restart"]
+CUTS: tuple[Cuts, ...] = ("all", "one", "random", "restart")
 Outputs = dict[str, list[dict]]
 
 
@@ -92,11 +92,14 @@ def rows(path: Path) -> list[dict]:
 def batch_sizes(case: Case, cuts: Cuts) -> Iterator[int] | None:
     """Return how many events each next batch takes; None for as many as there are.
 
+    With `restart` they come one by one, and every operator is replaced between any two by a new
+    one that has nothing but the snapshot of the old one.
+
     Random cuts depend on the case's name alone, so that a failure repeats.
     """
     if cuts == "all":
         return None
-    if cuts == "one":
+    if cuts in ("one", "restart"):
         return itertools.repeat(1)
     rng = random.Random(zlib.crc32(case.name.encode()))
     return iter(lambda: rng.randint(1, 4), 0)
@@ -107,6 +110,7 @@ def execute(case: Case, cuts: Cuts, folder: Path) -> None:
     fields = {"arrival_field": "$arrival", "metadata_field": "$meta"}
     with streamql.Engine(**fields, **case.settings) as engine:
         engine.cut = batch_sizes(case, cuts)
+        engine.restart = cuts == "restart"
         for name, path in case.files("inputs").items():
             engine.register_uri(name, str(path))
         for name, path in case.files("references").items():
@@ -155,10 +159,11 @@ def failure(case: Case, cuts: Cuts) -> str | None:
 def main() -> None:
     """Print how each case fares: passes, refused, or what is wrong."""
     word = sys.argv[1] if len(sys.argv) > 1 else ""
+    cuts: Cuts = next((c for c in CUTS if c in sys.argv[2:]), "all")
     for name in names():
         if word in name:
             try:
-                verdict = failure(load(name), "all") or "passes"
+                verdict = failure(load(name), cuts) or "passes"
             except NotSupportedYet as error:
                 verdict = f"refused: {error}"
             except Exception as error:  # a defect: show it and go on

@@ -60,27 +60,6 @@ def test_refused_with_place_and_hint(query, place, message, hint):
     assert "line 1, column" in shown
 
 
-LATER = [
-    ("SELECT COUNT(*) AS n FROM input GROUP BY TumblingWindow(second, 5)", "TumblingWindow(second, 5)"),
-    ("SELECT LAG(a) OVER (LIMIT DURATION(second, 5)) AS p FROM input", "LAG"),
-    ("SELECT x.a FROM input x JOIN input y ON x.a = y.a AND DATEDIFF(second, x, y) BETWEEN 0 AND 5", "JOIN"),
-    ("SELECT a FROM input TIMESTAMP BY a OVER b", "b"),
-    ("SELECT CreatePoint(1.0, 2.0) AS p FROM input", "CreatePoint"),
-    ("CREATE TABLE input (a bigint); SELECT a FROM input", "CREATE TABLE"),
-    ("SELECT uda.total(a) AS t FROM input", "uda.total(a)"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("query", "place"), LATER)
-def test_what_comes_later_is_one_clear_error(query, place):
-    with pytest.raises(NotSupportedYet) as caught:
-        compiled(query)
-    error = caught.value
-    assert error.message.endswith("not supported yet")
-    assert error.span is not None
-    assert place in query[error.span.start : error.span.end]
-
-
 @pytest.mark.parametrize(
     ("query", "names"),
     [

@@ -135,9 +135,3 @@ def test_overrides_take_values_and_texts():
 def test_overrides_give_none_back_its_default():
     base = Settings(arrival_field="$at")
     assert Settings.with_overrides(base, {"arrival_field": None}).arrival_field is None
-
-
-def test_settings_that_cannot_be_followed_yet_are_refused_by_name():
-    Settings().refuse_unbuilt()
-    with pytest.raises(NotSupportedYet, match="setting late_arrival: not supported yet"):
-        Settings.load(None, {}, {"late_arrival": "00:00:00"}).refuse_unbuilt()

@@ -12,7 +12,10 @@ from typing import Any
 from ..connectors.catalog import open_sink
 from ..errors import UsageError, suggest
 from ..plan.nodes import Job
-from ..runtime.build import build
+from ..plan.reads import what_is_read
+from ..runtime.build import Surroundings, build
+from ..runtime.operators.set_time import TimeReport
+from ..runtime.policies import TimePolicy
 from ..runtime.readers import InputReader, Reading
 from ..runtime.runner import JobStatus, Runner
 from ..runtime.writers import OutputWriter
@@ -28,6 +31,7 @@ class LocalJob:
         readings: how to open each input.
         start: the arrival time of events that bring none, in ticks.
         cut: for tests: yields the size of each next batch.
+        restart: for tests: all operators are replaced by new ones after each batch.
     """
 
     plan: Job
@@ -35,6 +39,7 @@ class LocalJob:
     settings: Settings
     start: int
     cut: Iterator[int] | None = None
+    restart: bool = False
 
 
 @dataclass
@@ -103,8 +108,9 @@ def run_local(
     """Run a job to the end of its inputs and return what it did. Raises RunError."""
     began = time.monotonic()
     progress = threading.Event()
+    reads = what_is_read(job.plan)
     readers = {
-        name: InputReader(name, open_, job.settings, job.start, progress.set, job.cut)
+        name: InputReader(name, open_, job.settings, job.start, progress.set, job.cut, reads[name])
         for name, open_ in job.readings.items()
     }
 
@@ -113,16 +119,30 @@ def run_local(
         scorer.on_progress = progress.set
         return scorer
 
-    def on_invalid_time(name: str, count: int, first: int) -> None:
-        counts = readers[name].counts
-        counts.first_invalid_time = counts.first_invalid_time or first
-        counts.invalid_times += count
-
+    reports = {
+        name: TimeReport(reader.counts.invalid_time, reader.counts.times)
+        for name, reader in readers.items()
+    }
     writers = outputs.writers()
-    graph = build(job.plan, writers, open_scorer, on_invalid_time)
-    Runner(graph, readers, writers, progress, on_progress).run()
+    policies = dict.fromkeys(readers, time_policy(job.settings))
+    surroundings = Surroundings(writers, open_scorer, reports, job.settings, job.start, policies)
+    graph = build(job.plan, surroundings)
+    Runner(graph, readers, writers, progress, on_progress, job.restart).run()
     return JobSummary(
         {name: reader.counts for name, reader in readers.items()},
         {name: writer.rows for name, writer in writers.items()},
         time.monotonic() - began,
+    )
+
+
+def time_policy(settings: Settings) -> TimePolicy | None:
+    """Return the time policy of a job; None if no time setting is given.
+
+    Out-of-order tolerance is zero unless it is set (language 15); without a late-arrival tolerance
+    arrival times do not matter.
+    """
+    if settings.late_arrival is None and settings.out_of_order is None and settings.policy is None:
+        return None
+    return TimePolicy(
+        settings.late_arrival, settings.out_of_order or 0, settings.policy == "drop"
     )

@@ -4,48 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..errors import BindError, CompileError, NotSupportedYet, Span, suggest
-from ..expressions.nodes import Call, Coalesce, Expr, Timestamp
+from ..batch import MAIN
+from ..errors import BindError, CompileError, Span, suggest
+from ..expressions.nodes import TIMES, Call, Coalesce, Expr, Field, Timestamp, Whole
 from ..functions.builtins import BUILTINS
 from ..functions.datetime import UNIT_FUNCTIONS, unit_function
 from ..syntax import nodes as ast
 from ..types import Type
+from .aggregates import aggregate_names, bind_aggregate, bind_user_aggregate, is_aggregate
+from .metadata import NAME as METADATA
+from .metadata import bind_metadata
 from .scope import Scope
 
 Bind = Callable[[ast.Expr, Scope], Expr]
 
-_AGGREGATES = frozenset(
-    [
-        "count",
-        "sum",
-        "avg",
-        "min",
-        "max",
-        "stdev",
-        "stdevp",
-        "var",
-        "varp",
-        "collect",
-        "collecttop",
-        "topone",
-        "percentile_cont",
-        "percentile_disc",
-    ]
-)
-_ANALYTIC = frozenset(
-    ["lag", "last", "isfirst", "anomalydetection_spikeanddip", "anomalydetection_changepoint"]
-)
-_GEOSPATIAL = frozenset(
-    [
-        "createpoint",
-        "createlinestring",
-        "createpolygon",
-        "st_distance",
-        "st_intersects",
-        "st_overlaps",
-        "st_within",
-    ]
-)
 _TABLE_FUNCTIONS = frozenset({"getarrayelements", "getrecordproperties"})
 _WINDOWS = frozenset(
     [
@@ -62,29 +34,39 @@ _WINDOWS = frozenset(
     ]
 )
 _NAMESPACES = ("udf", "uda", "system")
+_SYSTEM = ("timestamp", "window")
 
 
-def bind_call(node: ast.Call, scope: Scope, bind: Bind) -> Expr:
-    """Return the bound call. Raises BindError or NotSupportedYet with the place and what fits."""
+def bind_call(node: ast.Call, scope: Scope, bind: Bind, condition: Bind) -> Expr:
+    """Return the bound call. Raises BindError with the place and what fits."""
     prefix = ".".join(n.text for n in node.prefix).lower()
     name = node.name.text.lower()
-    if prefix == "system":
+    lenient = scope.environment.level != "1.2" and (
+        _is_known(name) or scope.environment.registry.udf(node.name.text) is not None
+    )
+    if prefix == "system" and (name in _SYSTEM or not lenient):
         return _system(node, name)
     if prefix == "udf":
         return _user_function(node, scope, bind)
     if prefix == "uda":
-        raise NotSupportedYet("user-defined aggregates", node.span)
-    if prefix:
-        _refuse_prefix(node, prefix, name, scope)
-    return _built_in(node, name, scope, bind)
+        return bind_user_aggregate(node, scope, bind, condition)
+    if prefix and not lenient:  # level 1.2 is strict, earlier ones ignore a wrong prefix
+        raise _unknown_prefix(node, prefix, name, scope)
+    if prefix and not _is_known(name):
+        return _user_function(node, scope, bind)
+    return _built_in(node, name, scope, bind, condition)
 
 
-def _built_in(node: ast.Call, name: str, scope: Scope, bind: Bind) -> Expr:
+def _built_in(node: ast.Call, name: str, scope: Scope, bind: Bind, condition: Bind) -> Expr:
+    if is_aggregate(name):
+        return bind_aggregate(node, scope, bind, condition)
     _refuse_later(node, name)
     if node.over is not None:
         raise BindError(f"{node.name.text} takes no OVER clause", node.over.span)
     if node.distinct:
         raise BindError(f"{node.name.text} takes no DISTINCT", node.span)
+    if name == METADATA:
+        return bind_metadata(node, scope)
     if name == "coalesce":
         values = tuple(bind(a, scope) for a in node.arguments)
         if len(values) < 2:
@@ -121,9 +103,25 @@ def _with_unit(node: ast.Call, scope: Scope, bind: Bind) -> Call:
         function = unit_function(node.name.text.upper(), unit)
     except CompileError as error:
         raise error.at(word.span) from None
-    bound = tuple(bind(a, scope) for a in node.arguments[1:])
+    bound = tuple(_moment(bind(a, scope)) for a in node.arguments[1:])
     kind = function.check([a.type for a in bound], node.span, [a.span for a in bound])
     return Call(kind, node.span, function, bound)
+
+
+def is_window(node: ast.Call) -> bool:
+    """Tell whether a call is System.Window()."""
+    return node.name.text.lower() == "window" and [p.text.lower() for p in node.prefix] == [
+        "system"
+    ]
+
+
+def _moment(value: Expr) -> Expr:
+    """Return the time of a relation's row where an input is named for a datetime."""
+    if not isinstance(value, Whole):
+        return value
+    if value.relation == MAIN:
+        return Timestamp(Type.DATETIME, value.span)
+    return Field(Type.DATETIME, value.span, TIMES, (value.relation,))
 
 
 def _system(node: ast.Call, name: str) -> Expr:
@@ -163,16 +161,20 @@ def _user_function(node: ast.Call, scope: Scope, bind: Bind) -> Call:
     return Call(kind, node.span, function, bound)
 
 
-def _refuse_prefix(node: ast.Call, prefix: str, name: str, scope: Scope) -> None:
-    """Level 1.2 is strict about prefixes; earlier levels ignore a wrong one before a built-in."""
+def _is_known(name: str) -> bool:
+    """Tell whether a function of any kind is built in under this name."""
+    others = _TABLE_FUNCTIONS | {"coalesce", METADATA}
+    named = _is_named(name) or is_aggregate(name)
+    return named or name in others or name.upper() in UNIT_FUNCTIONS
+
+
+def _unknown_prefix(node: ast.Call, prefix: str, name: str, scope: Scope) -> BindError:
     spelled = ".".join(n.text for n in node.prefix)
-    known = _is_named(name) or name == "coalesce" or name.upper() in UNIT_FUNCTIONS
-    if known and scope.environment.level != "1.2":
-        return
+    known = _is_known(name)
     hint = f"write {node.name.text}(...)" if known else suggest(prefix, _NAMESPACES)
     if not known and scope.environment.registry.udf(node.name.text) is not None:
         hint = f"did you mean udf.{node.name.text}?"
-    raise BindError(f"there is no function {spelled}.{node.name.text}", node.span, hint)
+    return BindError(f"there is no function {spelled}.{node.name.text}", node.span, hint)
 
 
 def _refuse_later(node: ast.Call, name: str) -> None:
@@ -182,14 +184,6 @@ def _refuse_later(node: ast.Call, name: str) -> None:
             node.span,
             f"write FROM input CROSS APPLY {node.name.text}(column) AS element",
         )
-    if name in _AGGREGATES and node.over is None:
-        raise NotSupportedYet(f"aggregate {node.name.text}", node.span)
-    if name in _ANALYTIC or name in _AGGREGATES:
-        raise NotSupportedYet(f"analytic function {node.name.text}", node.span)
-    if name in _GEOSPATIAL:
-        raise NotSupportedYet(f"geospatial function {node.name.text}", node.span)
-    if name == "getmetadatapropertyvalue":
-        raise NotSupportedYet("GetMetadataPropertyValue", node.span)
     if name in _WINDOWS:
         raise BindError(f"{node.name.text} stands only in GROUP BY", node.span)
 
@@ -201,7 +195,7 @@ def _unknown(node: ast.Call, scope: Scope) -> BindError:
     known = [f.name for n, f in BUILTINS.items() if _is_named(n)] + [
         "COALESCE",
         *UNIT_FUNCTIONS,
-        *_AGGREGATES,
+        *aggregate_names(),
     ]
     return BindError(
         f"unknown function {name}",

@@ -16,11 +16,12 @@ from ..expressions.nodes import (
     Logic,
     Not,
     OneOf,
+    WindowIdentity,
 )
 from ..functions.conversion import castable
 from ..syntax import nodes as ast
 from ..types import Type, type_named
-from .calls import bind_call, builtin, refuse_boolean
+from .calls import bind_call, builtin, is_window, refuse_boolean
 from .scope import Scope
 from .steps import step_as_value
 
@@ -66,16 +67,26 @@ def bind_value(node: ast.Expr, scope: Scope) -> Expr:
         case ast.Cast():
             return _cast(node, scope)
         case ast.Call():
-            return bind_call(node, scope, bind_value)
-        case ast.Member(value=value, name=name, span=span):
-            inner = bind_value(value, scope)
-            if inner.type not in (Type.ANY, Type.RECORD, Type.NULL):
-                raise BindError(f"a value of type {inner.type} has no fields", name.span)
-            if isinstance(inner, Extract):
-                return Extract(Type.ANY, span, inner.value, (*inner.path, name.text))
-            return Extract(Type.ANY, span, inner, (name.text,))
+            return bind_call(node, scope, bind_value, bind_condition)
+        case ast.Member():
+            return _member(node, scope)
         case _:
             raise AssertionError(f"no value: {type(node).__name__}")
+
+
+def _member(node: ast.Member, scope: Scope) -> Expr:
+    """Return System.Window().Id, or the field of a record that is no plain name."""
+    name = node.name
+    if isinstance(node.value, ast.Call) and is_window(node.value):
+        if name.text.lower() != "id":
+            raise BindError("System.Window() has an Id only", name.span, "System.Window().Id")
+        return WindowIdentity(Type.TEXT, node.span)
+    inner = bind_value(node.value, scope)
+    if inner.type not in (Type.ANY, Type.RECORD, Type.NULL):
+        raise BindError(f"a value of type {inner.type} has no fields", name.span)
+    if isinstance(inner, Extract):
+        return Extract(Type.ANY, node.span, inner.value, (*inner.path, name.text))
+    return Extract(Type.ANY, node.span, inner, (name.text,))
 
 
 def bind_function(name: str, arguments: tuple[ast.Expr, ...], span: Span, scope: Scope) -> Call:
@@ -161,11 +172,11 @@ def common_type(kinds: set[Type]) -> Type:
     return some.pop() if len(some) == 1 else Type.ANY
 
 
-def _cast(node: ast.Cast, scope: Scope) -> Cast:
-    want = type_named(node.type.text)
-    word = "TRY_CAST" if node.lenient else "CAST"
+def named_type(name: ast.Name, what: str) -> Type:
+    """Return the type a query names; raises BindError, which says `what` needs the type."""
+    want = type_named(name.text)
     if want is None:
-        text = node.type.text.lower()
+        text = name.text.lower()
         hint = "the types are bigint, float, nvarchar(max), datetime, bit, record, array"
         if text.startswith(("nvarchar", "varchar", "char", "text", "string")):
             hint = "text has one type: nvarchar(max)"
@@ -173,7 +184,13 @@ def _cast(node: ast.Cast, scope: Scope) -> Cast:
             hint = "whole numbers have one type: bigint"
         elif text in ("real", "double", "decimal", "numeric"):
             hint = "numbers with a fraction have one type: float"
-        raise BindError(f"{word}: unknown type {node.type.text}", node.type.span, hint)
+        raise BindError(f"{what}: unknown type {name.text}", name.span, hint)
+    return want
+
+
+def _cast(node: ast.Cast, scope: Scope) -> Cast:
+    word = "TRY_CAST" if node.lenient else "CAST"
+    want = named_type(node.type, word)
     value = bind_value(node.operand, scope)
     known = value.type not in (Type.ANY, Type.NULL, Type.NUMBER)
     if known and not node.lenient and not castable(value.type, want):

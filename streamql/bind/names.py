@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..syntax import nodes as ast
+from .metadata import NAME as METADATA
 
 
 def output_name(item: ast.SelectItem, number: int, level: str) -> str:
@@ -22,4 +23,10 @@ def output_name(item: ast.SelectItem, number: int, level: str) -> str:
             name = text
         case _:
             name = f"Column{number}"
-    return name.lower() if level == "1.0" else name
+    lowers = level == "1.0" or (level != "1.2" and _is_metadata(item))
+    return name.lower() if lowers else name
+
+
+def _is_metadata(item: ast.SelectItem) -> bool:
+    """Tell whether an item is GetMetadataPropertyValue: below level 1.2 its alias is lower case."""
+    return isinstance(item.value, ast.Call) and item.value.name.text.lower() == METADATA

@@ -9,6 +9,7 @@ from ..errors import BindError, Span, suggest
 from ..expressions.nodes import Expr, Field, Whole
 from ..functions.registry import Registry
 from ..plan.nodes import Plan, Shape
+from ..plan.reads import Columns
 from ..rows import find
 from ..syntax import nodes as ast
 from ..types import Type
@@ -16,12 +17,22 @@ from ..types import Type
 
 @dataclass(frozen=True)
 class Source:
-    """One relation of FROM: its name or alias, the key of its rows, and its columns."""
+    """One relation of FROM: its name or alias, the key of its rows, and its columns.
+
+    Attributes:
+        table: the input or step it reads, "" for others.
+        over: the keys of its substreams (TIMESTAMP BY ... OVER).
+        partition: the keys of PARTITION BY.
+        reference: it is reference data.
+    """
 
     alias: str
     key: str
     shape: Shape
     table: str = ""
+    over: tuple[Expr, ...] = ()
+    partition: tuple[Expr, ...] = ()
+    reference: bool = False
 
     def field(self, names: tuple[ast.Name, ...]) -> Expr:
         """Return the field at a path; raises BindError when the columns are known and differ."""
@@ -35,7 +46,8 @@ class Source:
                     f"{self.alias} has no column {path[0]}",
                     names[0].span,
                     suggest(path[0], self.shape.columns)
-                    or "it has " + ", ".join(list(self.shape.columns)[:12]),
+                    or ("CREATE TABLE declares " if self.shape.declared else "it has ")
+                    + ", ".join(list(self.shape.columns)[:12]),
                 )
             if len(path) == 1:
                 kind = self.shape.columns[known]
@@ -53,6 +65,8 @@ class Environment:
     timestamps: Mapping[str, str] = field(default_factory=dict)
     steps: dict[str, tuple[ast.Step, Plan, Shape]] = field(default_factory=dict)
     used: dict[str, None] = field(default_factory=dict)
+    looked_up: dict[str, None] = field(default_factory=dict)
+    tables: dict[str, Columns] = field(default_factory=dict)
 
     def step(self, name: str) -> tuple[ast.Step, Plan, Shape] | None:
         """Return the step of this name (ignoring case)."""
@@ -107,6 +121,7 @@ class Scope:
 
     def _unknown(self, name: ast.Name) -> Expr:
         known = [c for s in self.sources for c in s.shape.columns or ()]
+        declared = all(s.shape.declared for s in self.sources)
         whose = self.sources[0].alias if len(self.sources) == 1 else "no relation of FROM"
         text = (
             f"{whose} has no column {name.text}"
@@ -114,7 +129,10 @@ class Scope:
             else f"{whose} has a column {name.text}"
         )
         raise BindError(
-            text, name.span, suggest(name.text, known) or "there is " + ", ".join(known[:12])
+            text,
+            name.span,
+            suggest(name.text, known)
+            or ("CREATE TABLE declares " if declared else "there is ") + ", ".join(known[:12]),
         )
 
     @staticmethod

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from ..errors import BindError, NotSupportedYet
+from ..errors import BindError
 from ..plan.nodes import Job, Plan, Shape, Union, Write
 from ..syntax import nodes as ast
 from ..types import Type
 from .scope import Environment
 from .select import align, bind_select
 from .sources import Sources
+from .tables import declare
 
 DEFAULT_OUTPUT = "output"
 
@@ -20,7 +21,7 @@ def bind_script(script: ast.Script, environment: Environment) -> Job:
     order, whether they are used or not: a mistake in an unused step is a mistake.
     """
     for table in script.tables:
-        raise NotSupportedYet("CREATE TABLE", table.span)
+        declare(table, environment)
     sources = Sources(environment, lambda query: _bind_query(query, sources))
     for step in script.steps:
         name = step.name.text
@@ -46,7 +47,28 @@ def bind_script(script: ast.Script, environment: Environment) -> Job:
         plan, shape = _bind_query(statement, sources)
         name = outputs.setdefault(output.lower(), output)
         writes.append(Write(plan, name, None if shape.columns is None else shape.order))
-    return Job(tuple(writes), tuple(environment.used), tuple(outputs.values()))
+    sources.check_substreams()
+    return Job(
+        _merged(writes),
+        tuple(environment.used),
+        tuple(outputs.values()),
+        tuple(environment.looked_up),
+    )
+
+
+def _merged(writes: list[Write]) -> tuple[Write, ...]:
+    """Let statements that write to one output be merged in order of time."""
+    by_output: dict[str, list[Write]] = {}
+    for write in writes:
+        by_output.setdefault(write.output, []).append(write)
+    merged = []
+    for same in by_output.values():
+        if len(same) == 1:
+            merged.append(same[0])
+            continue
+        names = same[0].names if len({w.names for w in same}) == 1 else None
+        merged.append(Write(Union(tuple(w.source for w in same)), same[0].output, names))
+    return tuple(merged)
 
 
 def _selects(query: ast.Query) -> list[ast.Select]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from ..batch import MAIN
-from ..errors import BindError, NotSupportedYet, Span
+from ..errors import BindError, Span
 from ..expressions.nodes import Expr, Field, Whole
+from ..plan.expressions import map_expressions
 from ..plan.nodes import Filter, Plan, Project, Shape
 from ..rows import find
 from ..syntax import nodes as ast
 from ..types import Type
+from .aggregates import refuse_aggregates
 from .expressions import bind_condition, bind_value
+from .group import bind_grouping, bind_having, refuse_ungrouped
 from .names import output_name
 from .scope import Environment, Scope, Source
 from .sources import Sources
@@ -28,16 +31,72 @@ def bind_select(node: ast.Select, sources: Sources) -> tuple[Plan, Shape]:
         )
     plan, relations = sources.bind(node.source)
     scope = Scope(environment, relations)
-    if node.where is not None:
-        plan = Filter(plan, bind_condition(node.where, scope))
+    _refuse_star_over_join(node)
+    where = None if node.where is None else bind_condition(node.where, scope)
+    if where is not None:
+        refuse_aggregates(where, "WHERE")
     if node.group_by:
-        _refuse_grouping(node.group_by)
-    if node.having is not None:
-        plan = Filter(plan, bind_condition(node.having, scope))
+        return _grouped(node, scope, sources, plan, where)
+    conditions = [c for c in (where, _having(node, scope)) if c is not None]
     items = _select_list(node.items, scope, environment)
+    for value in (*conditions, *(v for _, v in items)):
+        refuse_ungrouped(value)
+    lift = sources.lifting.lift
+    conditions = [lift(c) for c in conditions]
+    items = [(name, lift(value)) for name, value in items]
+    plan = sources.lifting.place(plan)
+    for condition in conditions:
+        plan = Filter(plan, condition)
     if len(items) == 1 and items[0][0] is None and items[0][1] == _main(relations):
         return plan, relations[0].shape
     return Project(plan, tuple(items)), _shape(items)
+
+
+def _having(node: ast.Select, scope: Scope) -> Expr | None:
+    return None if node.having is None else bind_condition(node.having, scope)
+
+
+def _grouped(
+    node: ast.Select, scope: Scope, sources: Sources, plan: Plan, where: Expr | None
+) -> tuple[Plan, Shape]:
+    """Bind a SELECT with GROUP BY: WHERE, then the groups, then HAVING and the select list."""
+    level = sources.environment.level
+    lift = sources.lifting.lift
+    grouping = bind_grouping(node, scope)
+    items = []
+    for name, value in _select_list(node.items, scope, sources.environment):
+        if name is None:
+            raise BindError(
+                "* cannot stand in a SELECT with GROUP BY",
+                value.span,
+                "name the keys and aggregates",
+            )
+        items.append((name, grouping.rewrite(value)))
+    having = None if node.having is None else bind_having(node, scope, grouping, level)
+    if where is not None:
+        where = lift(where)
+    group = map_expressions(grouping.plan(plan), lift)
+    below = sources.lifting.place(plan)
+    if where is not None:
+        below = Filter(below, where)
+    grouped: Plan = group.with_inputs((below,))
+    if having is not None:
+        grouped = Filter(grouped, having)
+    chosen: tuple[Item, ...] = tuple(items)
+    return Project(grouped, chosen), _shape(list(chosen))
+
+
+def _refuse_star_over_join(node: ast.Select) -> None:
+    source = node.source
+    while isinstance(source, ast.Apply):
+        source = source.source
+    if not isinstance(source, ast.Join):
+        return
+    for item in node.items:
+        if isinstance(item.value, ast.Star) and not item.value.prefix:
+            raise BindError(
+                "* cannot stand in a SELECT with a JOIN", item.span, "write a.*, or name columns"
+            )
 
 
 def _main(relations: tuple[Source, ...]) -> Expr | None:
@@ -70,7 +129,9 @@ def _select_list(
             for spread, value in _star(node.value, scope):
                 if spread is None:
                     items.append((None, value))
-                elif spread.lower() not in explicit.keys() | taken:
+                    continue
+                spread = spread.lower() if environment.level == "1.0" else spread
+                if spread.lower() not in explicit.keys() | taken:
                     items.append((spread, value))
                     taken.add(spread.lower())
             continue
@@ -120,30 +181,6 @@ def _shape(items: list[Item]) -> Shape:
         return Shape()
     columns = {name: value.type for name, value in items if name is not None}
     return Shape(columns, tuple(columns))
-
-
-def _refuse_grouping(group_by: tuple[ast.GroupItem, ...]) -> None:
-    windows = [g for g in group_by if isinstance(g, ast.Window | ast.Windows) or _is_snapshot(g)]
-    if not windows:
-        raise BindError(
-            "GROUP BY needs a window",
-            group_by[0].span,
-            "add TumblingWindow(second, 10), another window, or System.Timestamp()",
-        )
-    functions = [w for w in windows if isinstance(w, ast.Window | ast.Windows)]
-    if len(functions) > 1:
-        raise BindError(
-            "GROUP BY takes one window", functions[1].span, "several go into Windows(..., ...)"
-        )
-    raise NotSupportedYet("GROUP BY with a window", windows[0].span)
-
-
-def _is_snapshot(item: ast.GroupItem) -> bool:
-    return (
-        isinstance(item, ast.Call)
-        and item.name.text.lower() == "timestamp"
-        and [p.text.lower() for p in item.prefix] == ["system"]
-    )
 
 
 def align(left: Shape, plan: Plan, right: Shape, node: ast.Query) -> Plan:

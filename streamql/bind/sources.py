@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 from ..batch import MAIN
 from ..errors import BindError, NotSupportedYet, Span, suggest
 from ..expressions.nodes import Expr
-from ..plan.nodes import Plan, Scan, SetTime, Shape, Unnest
+from ..plan.nodes import Join, Lookup, Plan, Scan, SetTime, Shape, Unnest
 from ..syntax import nodes as ast
 from ..types import Type
-from .expressions import bind_value
+from .aggregates import refuse_aggregates, refuse_nested
+from .analytic import Lifting
+from .expressions import bind_condition, bind_value
+from .joins import bind_join
 from .scope import Environment, Scope, Source
 
 BindQuery = Callable[[ast.Query], tuple[Plan, Shape]]
@@ -28,8 +31,10 @@ class Sources:
 
     environment: Environment
     bind_query: BindQuery
+    lifting: Lifting = field(default_factory=Lifting)
+    _streams: list[tuple[ast.Table, bool]] = field(default_factory=list)
     _scans: dict[str, Scan] = field(default_factory=dict)
-    _timed: list[tuple[str, ast.Expr, SetTime]] = field(default_factory=list)
+    _timed: list[tuple[str, ast.TimestampBy, SetTime]] = field(default_factory=list)
 
     def bind(self, node: ast.Source) -> tuple[Plan, tuple[Source, ...]]:
         """Return the plan that reads FROM, and the relations it puts side by side."""
@@ -41,8 +46,8 @@ class Sources:
                 return plan, (Source(alias.text if alias else "", MAIN, shape),)
             case ast.Apply():
                 return self._apply(node)
-            case ast.Join(right=right):
-                raise NotSupportedYet("JOIN", Span(node.left.span.end, right.span.end))
+            case ast.Join():
+                return self._join(node)
             case ast.MatchRecognize(source=source, span=span):
                 raise NotSupportedYet("MATCH_RECOGNIZE", Span(source.span.end, span.end))
 
@@ -58,8 +63,7 @@ class Sources:
                     f"put it where the step {name} reads its input",
                 )
             source = Source(alias, MAIN, step[2], name)
-            self._partition(node, source)
-            return step[1], (source,)
+            return step[1], (self._partition(node, source),)
         known = self.environment.input(name)
         if known is None:
             raise self._unknown(node)
@@ -71,27 +75,64 @@ class Sources:
             )
         self.environment.used[known] = None
         source = Source(alias, MAIN, self.environment.inputs[known], known)
-        plan: Plan = self._scans.setdefault(known, Scan(known))
+        plan: Plan = self._scans.setdefault(known, Scan(known, self.environment.tables.get(known)))
         clause = node.timestamp_by
         default = self.environment.timestamps.get(known)
         if clause is None and default is not None:
             name_of = ast.Name(node.name.span, default)
             clause = ast.TimestampBy(node.name.span, ast.Path(node.name.span, (name_of,)))
         if clause is not None:
-            plan = self._time(known, clause, plan, source)
-        self._partition(node, source)
-        return plan, (source,)
+            timed = self._time(known, clause, plan, source)
+            plan, source = timed, replace(source, over=timed.over)
+        self._streams.append((node, bool(source.over)))
+        return plan, (self._partition(node, source),)
 
-    def _time(self, name: str, clause: ast.TimestampBy, scan: Plan, source: Source) -> Plan:
-        if clause.over:
-            raise NotSupportedYet("TIMESTAMP BY ... OVER", clause.over[0].span)
+    def _join(self, node: ast.Join) -> tuple[Plan, tuple[Source, ...]]:
+        return bind_join(
+            node,
+            self._side,
+            lambda sources: Scope(self.environment, sources),
+            bind_value,
+            bind_condition,
+            self._lift,
+        )
+
+    def _side(self, node: ast.Source) -> tuple[Plan, tuple[Source, ...]]:
+        """Return one side of a join; only here reference data may stand, and only on the right."""
+        if not isinstance(node, ast.Table) or self.environment.step(node.name.text) is not None:
+            return self.bind(node)
+        known = self.environment.input(node.name.text)
+        if known not in self.environment.references or known is None:
+            return self.bind(node)
+        self.environment.looked_up[known] = None
+        shape = self.environment.inputs[known]
+        alias = (node.alias or node.name).text
+        return Scan(known), (Source(alias, MAIN, shape, known, reference=True),)
+
+    def _lift(self, plan: Plan, join: Join | Lookup) -> Plan:
+        """Compute the analytic functions in the conditions of a join below it."""
+        condition = None if join.condition is None else self.lifting.lift(join.condition)
+        keys = tuple((self.lifting.lift(a), self.lifting.lift(b)) for a, b in join.keys)
+        return self.lifting.place(replace(join, condition=condition, keys=keys))
+
+    def check_substreams(self) -> None:
+        """Raise BindError when some inputs have TIMESTAMP BY ... OVER and others have not."""
+        if len({over for _, over in self._streams}) > 1:
+            node = next(node for node, over in self._streams if not over)
+            raise BindError(
+                f"{node.name.text} needs TIMESTAMP BY ... OVER, because another input has it",
+                node.span,
+                "substreams are for all inputs or for none",
+            )
+
+    def _time(self, name: str, clause: ast.TimestampBy, scan: Plan, source: Source) -> SetTime:
         for part in _parts(clause.value):
             if isinstance(part, ast.Call) and _is_system_timestamp(part):
                 raise BindError(
                     "System.Timestamp() is what TIMESTAMP BY sets, and cannot be in it", part.span
                 )
         for input_name, other, known in self._timed:
-            if input_name == name and other == clause.value:
+            if input_name == name and other == clause:
                 return known
         value = bind_value(clause.value, Scope(self.environment, (source,)))
         if value.type not in (Type.ANY, Type.DATETIME, Type.TEXT, Type.NULL):
@@ -100,20 +141,23 @@ class Sources:
                 clause.value.span,
                 "turn epoch numbers into one: DATEADD(millisecond, n, '1970-01-01T00:00:00Z')",
             )
-        made = SetTime(scan, value, name)
-        self._timed.append((name, clause.value, made))
+        refuse_aggregates(value, "TIMESTAMP BY")
+        refuse_nested(value, "TIMESTAMP BY")
+        over = tuple(bind_value(k, Scope(self.environment, (source,))) for k in clause.over)
+        made = SetTime(scan, value, name, over)
+        self._timed.append((name, clause, made))
         return made
 
-    def _partition(self, node: ast.Table, source: Source) -> None:
-        """Check PARTITION BY: it splits the work, and rows of stateless steps pass unchanged."""
+    def _partition(self, node: ast.Table, source: Source) -> Source:
+        """Return the source with the keys of PARTITION BY, which grouping adds to its own."""
         if node.partition_by is None:
-            return
+            return source
         scope = Scope(self.environment, (source,))
-        for key in node.partition_by.keys:
-            bind_value(key, scope)
+        keys = tuple(bind_value(key, scope) for key in node.partition_by.keys)
         count = node.partition_by.count
         if count is not None and (not isinstance(count.value, int) or count.value <= 1):
             raise BindError("INTO needs a number of partitions above 1", count.span)
+        return replace(source, partition=keys)
 
     def _apply(self, node: ast.Apply) -> tuple[Plan, tuple[Source, ...]]:
         plan, sources = self.bind(node.source)
@@ -129,6 +173,9 @@ class Sources:
                 f"{call.name.text} takes 1 argument, found {len(call.arguments)}", call.span
             )
         argument: Expr = bind_value(call.arguments[0], Scope(self.environment, sources))
+        refuse_aggregates(argument, "APPLY")
+        argument = self.lifting.lift(argument)
+        plan = self.lifting.place(plan)
         want = Type.ARRAY if name == "getarrayelements" else Type.RECORD
         if argument.type not in (Type.ANY, Type.NULL, want):
             raise BindError(

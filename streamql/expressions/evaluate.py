@@ -25,6 +25,8 @@ from ..text import mask_of
 from ..types import Type
 from .nodes import (
     CALLS,
+    Aggregation,
+    Analytic,
     Call,
     Case,
     Cast,
@@ -41,6 +43,7 @@ from .nodes import (
     OneOf,
     Timestamp,
     Whole,
+    WindowIdentity,
     can_fail,
 )
 
@@ -95,6 +98,8 @@ class Evaluation:
                 return self._coalesce(values)
             case Logic() | Not() | IsNull() | OneOf():
                 return self._condition(expr)
+            case Aggregation() | Analytic() | WindowIdentity():
+                raise InternalError(f"{type(expr).__name__} outside its operator")
             case _:
                 assert_never(expr)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TypeAlias
 
 from ..errors import Span
+from ..functions.aggregate import Aggregate
 from ..functions.registry import Function
 from ..types import Type
 
@@ -134,10 +135,59 @@ class Lifted(_Expr):
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Aggregation(_Expr):
+    """An aggregate over the rows of a group. The binder makes it; a Group operator computes it.
+
+    `inputs` are the arguments, then the values of ORDER BY.
+    """
+
+    function: Aggregate
+    inputs: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Analytic(_Expr):
+    """A function of a row and the rows before it (OVER). An Analyze operator computes it.
+
+    `kind` is `lag` (`number` rows back, 0 for LAST), `first` (ISFIRST in intervals of `number`
+    ticks) or `aggregate`. `limit` is LIMIT DURATION in ticks, 0 where there is none.
+    """
+
+    kind: str
+    function: Aggregate | None
+    inputs: tuple[Expr, ...]
+    number: int
+    partition: tuple[Expr, ...]
+    limit: int
+    when: Expr | None
+    default: Expr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WindowIdentity(_Expr):
+    """System.Window().Id in the select list of a grouped query."""
+
+
 Expr: TypeAlias = (
     Literal | Field | Whole | MakeRecord | Extract | Timestamp | Call | Cast | Case | Coalesce
-    | Logic | Not | IsNull | OneOf | Lifted
+    | Logic | Not | IsNull | OneOf | Lifted | Aggregation | Analytic | WindowIdentity
 )  # fmt: skip
+
+GROUPED = "$group"
+"""The relation a Group operator puts out: keys `k0`, `k1`, ..., aggregates `a0`, ..., `window`."""
+
+ANALYTIC = "$analytic"
+"""The relation that holds the results of analytic functions."""
+
+TIMES = "$times"
+"""The relation that holds the time of each joined relation's row, by the relation's key."""
+
+META = "$meta"
+"""The relation of the messages of events: `properties` (a record) and `event` (its number).
+
+After a join it is `$meta.KEY`, where KEY is the key of the input's relation.
+"""
 
 CALLS = "$calls"
 """The relation that holds the results of lifted calls."""

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
+from numpy.typing import NDArray
 
 from ..column import Column
 from ..errors import InputError
@@ -30,6 +31,16 @@ _BROKEN = re.compile("[\udc80-\udcff]")
 _MARK = DATETIME_MARK.encode()
 _REPLACEMENT = "\ufffd".encode()
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+class TextRows(ColumnRows):
+    """Rows of CSV: a value of any type is a text there, and only its reader knows which."""
+
+    textual = True
+
+    def take(self, rows: NDArray[np.int64]) -> TextRows:
+        taken = super().take(rows)
+        return TextRows(taken.columns, taken.count, taken.absent)
 
 
 class CsvDecoder:
@@ -90,7 +101,7 @@ class CsvDecoder:
         bad = self._ragged(block, ragged, mark)
         arrays = [chunks.combine_chunks() for chunks in table.columns]
         columns = [Column(Type.TEXT, array) for array in arrays]
-        rows = ColumnRows(dict(zip(self._names, columns, strict=True)), table.num_rows)
+        rows = TextRows(dict(zip(self._names, columns, strict=True)), table.num_rows)
         if mark:
             wrong = np.any([mask_of(pc.match_substring(array, mark)) for array in arrays], axis=0)
             for row in np.flatnonzero(wrong).tolist():

@@ -10,6 +10,7 @@ from .array import ARRAYS
 from .comparison import COMPARISONS
 from .conversion import CONVERSIONS
 from .datetime import DATES
+from .geospatial import GEOSPATIAL
 from .math import MATHEMATICS
 from .operators import OPERATORS
 from .record import RECORDS
@@ -27,6 +28,7 @@ FAMILIES = (
     DATES,
     ARRAYS,
     RECORDS,
+    GEOSPATIAL,
 )
 
 BUILTINS: dict[str, Function] = {

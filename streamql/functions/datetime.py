@@ -220,6 +220,11 @@ UNIT_FUNCTIONS: dict[str, _Declaration] = {
 """The functions whose first argument is a time unit: (kernel, parameters, type, fails?, text)."""
 
 
+def unit_ticks(unit: str) -> int:
+    """Return the length of a unit up to the week, in ticks."""
+    return _TICKS[unit]
+
+
 def unit_named(word: str | None) -> str:
     """Return the time unit that a word of the query means. Raises BindError for other words."""
     unit = UNITS.get((word or "").lower())

@@ -40,6 +40,7 @@ class Function(ABC):
     name: str
     volatility: Volatility = Volatility.IMMUTABLE
     remote: ClassVar[bool] = False
+    external: ClassVar[bool] = True
     can_fail: bool = True
 
     @abstractmethod
@@ -90,6 +91,8 @@ class ScalarFunction(Function):
         hint: what to do when no overload fits; None lists the overloads.
         words: what a call writes before its arguments (the time unit of the date functions).
     """
+
+    external: ClassVar[bool] = False
 
     name: str
     overloads: tuple[Overload, ...] = ()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from ..errors import InternalError
 from ..plan.nodes import Job, Plan, Write
 from .fold_constants import fold_constants
 from .lift_remote_calls import lift_remote_calls
+from .prune_columns import prune_columns
 
 Rule = Callable[[Plan], Plan]
 
@@ -33,9 +35,9 @@ def optimize(job: Job, rules: tuple[Rule, ...] = RULES, fired: list[str] | None 
                 if fired is not None:
                     fired.append(rule.__name__)
             kept = tuple(w for w in writes if isinstance(w, Write))
-            job = Job(kept, job.inputs, job.outputs)
+            job = replace(job, writes=kept)
         if not changed:
-            return job
+            return prune_columns(job)
     raise InternalError("the rules do not settle")
 
 

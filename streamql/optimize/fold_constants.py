@@ -5,8 +5,8 @@ from __future__ import annotations
 from ..expressions.evaluate import evaluate_constant
 from ..expressions.nodes import Call, Cast, Expr, Literal, rebuild
 from ..functions.registry import Volatility
+from ..plan.expressions import map_expressions
 from ..plan.nodes import Plan
-from .expressions import map_expressions
 
 
 def fold_constants(node: Plan) -> Plan:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from ..errors import BindError
 from ..expressions.nodes import (
     Call,
     Case,
@@ -22,26 +23,41 @@ from ..expressions.nodes import (
     walk,
 )
 from ..functions.registry import Volatility
-from ..plan.nodes import Filter, Plan, Project, Score, SetTime, Unnest
+from ..plan.expressions import expressions_of, map_expressions
+from ..plan.nodes import (
+    Analyze,
+    Filter,
+    Group,
+    Join,
+    Lookup,
+    Plan,
+    Project,
+    Score,
+    SetTime,
+    Unnest,
+)
 from ..types import Type
 
 
 def lift_remote_calls(node: Plan) -> Plan:
-    """Put a Score node below a node whose expressions call remote functions."""
+    """Put a Score node below a node whose expressions call remote functions.
+
+    Raises BindError for a call in ON: the pairs that a condition is asked for are not rows yet.
+    """
+    found = [e for e in expressions_of(node) if _has_remote(e)]
+    if not found:
+        return node
     match node:
-        case Filter(source=below, predicate=predicate) if _has_remote(predicate):
-            lifting = _Lifting(below)
-            return replace(node, predicate=lifting.lift(predicate, None), source=lifting.plan)
-        case Project(source=below, items=items) if any(_has_remote(e) for _, e in items):
-            lifting = _Lifting(below)
-            lifted = tuple((name, lifting.lift(value, None)) for name, value in items)
-            return replace(node, items=lifted, source=lifting.plan)
-        case SetTime(source=below, value=value) if _has_remote(value):
-            lifting = _Lifting(below)
-            return replace(node, value=lifting.lift(value, None), source=lifting.plan)
-        case Unnest(source=below, argument=argument) if _has_remote(argument):
-            lifting = _Lifting(below)
-            return replace(node, argument=lifting.lift(argument, None), source=lifting.plan)
+        case Join() | Lookup():
+            raise BindError(
+                "a scoring function cannot stand in ON",
+                found[0].span,
+                "call it in a WITH step that one side reads, or in WHERE",
+            )
+        case Filter() | Project() | SetTime() | Unnest() | Group() | Analyze():
+            lifting = _Lifting(node.source)
+            lifted = map_expressions(node, lambda e: lifting.lift(e, None))
+            return replace(lifted, source=lifting.plan)
         case _:
             return node
 

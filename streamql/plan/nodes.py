@@ -9,15 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Self, TypeAlias
 
-from ..expressions.nodes import Call, Expr
+from ..expressions.nodes import Aggregation, Analytic, Call, Expr
 from ..types import Type
+from .pattern import Automaton, Pick, Variable
+from .windows import Window
 
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """Read an input. Each use with a time of its own is its own reader."""
+    """Read an input. Each use with a time of its own is its own reader.
+
+    `columns` are what CREATE TABLE declares; None without one.
+    """
 
     input: str
+    columns: tuple[tuple[str, Type], ...] | None = None
 
     @property
     def inputs(self) -> tuple[Plan, ...]:
@@ -29,7 +35,8 @@ class Scan:
         return self
 
     def __str__(self) -> str:
-        return f"scan {self.input}"
+        listed = ", ".join(f"{name} {kind}" for name, kind in self.columns or ())
+        return f"scan {self.input}" + (f" ({listed})" if listed else "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +59,24 @@ class SetTime(_OneInput):
 
     value: Expr
     input: str
+    over: tuple[Expr, ...] = ()
 
     def __str__(self) -> str:
         return f"timestamp of {self.input}"
+
+
+@dataclass(frozen=True, eq=False)
+class Narrow(_OneInput):
+    """Keep some fields of the main relation, as columns: what waits should not carry the rest.
+
+    `timed`: a SetTime reads it, which gives rows their time; others go by their arrival.
+    """
+
+    names: tuple[str, ...]
+    timed: bool
+
+    def __str__(self) -> str:
+        return "narrow to " + ", ".join(self.names)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +125,91 @@ class Score(_OneInput):
 
 
 @dataclass(frozen=True, eq=False)
+class Analyze(_OneInput):
+    """Compute analytic functions; puts the relation `$analytic` beside the others."""
+
+    calls: tuple[tuple[str, Analytic], ...]
+
+    def __str__(self) -> str:
+        return "analyze " + ", ".join(name for name, _ in self.calls)
+
+
+@dataclass(frozen=True, eq=False)
+class Group(_OneInput):
+    """GROUP BY: one row for each window and key, at the end of the window; relation `$group`."""
+
+    windows: tuple[Window, ...]
+    keys: tuple[Expr, ...]
+    aggregations: tuple[Aggregation, ...]
+
+    def __str__(self) -> str:
+        kinds = ", ".join(type(w).__name__.lower() for w in self.windows)
+        return f"group by {kinds} and {len(self.keys)} keys"
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """`low <= DATEDIFF(unit, left, right) <= high` between rows of two relations.
+
+    `unit` is the length of the unit in ticks and `origin` where its boundaries count from;
+    `left` is the key of the relation on the left side.
+    """
+
+    unit: int
+    origin: int
+    left: str
+    low: int | None
+    high: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class Join:
+    """A temporal join. Rows match when all bounds, the equal keys and the condition hold.
+
+    The sides' main relations become the relations `left_key` and `right_key` (None: the left side
+    is a join already, and its relations have their names). `lag` is how much older, in ticks, a row
+    of a relation on the left can be than the joined row it is part of.
+    """
+
+    left: Plan
+    right: Plan
+    outer: bool
+    left_key: str | None
+    right_key: str
+    bounds: tuple[Bound, ...]
+    keys: tuple[tuple[Expr, Expr], ...]
+    condition: Expr | None
+    lag: int = 0
+
+    @property
+    def inputs(self) -> tuple[Plan, ...]:
+        """The plans this one reads."""
+        return (self.left, self.right)
+
+    def with_inputs(self, inputs: tuple[Plan, ...]) -> Self:
+        """Return the same node over other plans."""
+        return replace(self, left=inputs[0], right=inputs[1])
+
+    def __str__(self) -> str:
+        return f"{'left ' if self.outer else ''}join {self.right_key}"
+
+
+@dataclass(frozen=True, eq=False)
+class Lookup(_OneInput):
+    """A join with reference data: its columns become the relation `right_key`."""
+
+    reference: str
+    outer: bool
+    left_key: str | None
+    right_key: str
+    keys: tuple[tuple[Expr, Expr], ...]
+    condition: Expr | None
+
+    def __str__(self) -> str:
+        return f"{'left ' if self.outer else ''}join reference {self.reference}"
+
+
+@dataclass(frozen=True, eq=False)
 class Union:
     """All rows of several plans."""
 
@@ -122,6 +229,26 @@ class Union:
 
 
 @dataclass(frozen=True, eq=False)
+class Recognize(_OneInput):
+    """MATCH_RECOGNIZE: one row of measures for each match, at the time of its last event.
+
+    `limit` is LIMIT DURATION in ticks, `kept` what is kept of each event that may still be bound,
+    `picks` what is asked of bound events; conditions and measures read the picks.
+    """
+
+    limit: int
+    partition: tuple[Expr, ...]
+    variables: tuple[Variable, ...]
+    pattern: Automaton
+    kept: tuple[Expr, ...]
+    picks: tuple[Pick, ...]
+    measures: tuple[tuple[str, Expr], ...]
+
+    def __str__(self) -> str:
+        return "match " + ", ".join(v.name for v in self.variables)
+
+
+@dataclass(frozen=True, eq=False)
 class Write(_OneInput):
     """Send the rows to an output. `names` are the columns where all are known, else None."""
 
@@ -132,21 +259,32 @@ class Write(_OneInput):
         return f"write {self.output}"
 
 
-Plan: TypeAlias = Scan | SetTime | Filter | Project | Unnest | Score | Union | Write
+Plan: TypeAlias = (
+    Scan | Narrow | SetTime | Filter | Project | Unnest | Score | Analyze | Group | Join | Lookup
+    | Union | Write
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What is known of a relation's columns: their names and types, or None if it is open."""
+    """What is known of a relation's columns: their names and types, or None if it is open.
+
+    `declared` tells that CREATE TABLE says so.
+    """
 
     columns: dict[str, Type] | None = None
     order: tuple[str, ...] = ()
+    declared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A compiled script: its writes, and the names of what it reads and writes."""
+    """A compiled script: its writes, and the names of what it reads and writes.
+
+    `references` are the names of the reference data that it joins with.
+    """
 
     writes: tuple[Write, ...]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    references: tuple[str, ...] = ()

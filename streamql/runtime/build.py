@@ -7,8 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from ..plan.nodes import (
+    Analyze,
     Filter,
+    Group,
     Job,
+    Join,
+    Lookup,
+    Narrow,
     Plan,
     Project,
     Scan,
@@ -18,67 +23,60 @@ from ..plan.nodes import (
     Unnest,
     Write,
 )
+from ..settings import Settings
+from .graph import Graph, Node
 from .operator import Operator
+from .operators.analyze import AnalyzeOperator
+from .operators.arrival import ArrivalOperator
 from .operators.filter import FilterOperator
+from .operators.group import GroupOperator
+from .operators.join import JoinOperator
+from .operators.narrow import NarrowOperator
 from .operators.project import ProjectOperator
 from .operators.score import ScoreOperator
-from .operators.set_time import SetTimeOperator
+from .operators.set_time import Order, SetTimeOperator, TimeReport
 from .operators.union import UnionOperator
 from .operators.unnest import UnnestOperator
 from .operators.write import Target, WriteOperator
-
-
-@dataclass(eq=False)
-class Node:
-    """An operator and where its batches go: (node, port) pairs."""
-
-    operator: Operator
-    below: list[tuple[Node, int]] = field(default_factory=list)
+from .order import keeps_no_rows, needed_order
+from .policies import TimePolicy
 
 
 @dataclass
-class Graph:
-    """The operators of a job in topological order, and what each input feeds."""
+class Surroundings:
+    """What the operators of a job touch outside of it.
 
-    nodes: list[Node]
-    entries: dict[str, list[tuple[Node, int]]]
-
-    def reached(self, name: str) -> list[Node]:
-        """Return the nodes that rows of an input reach."""
-        seen: dict[int, Node] = {}
-        stack = [node for node, _ in self.entries[name]]
-        while stack:
-            node = stack.pop()
-            if id(node) not in seen:
-                seen[id(node)] = node
-                stack += [below for below, _ in node.below]
-        return list(seen.values())
-
-
-def build(
-    job: Job,
-    targets: Mapping[str, Target],
-    open_scorer: Callable[[Any], Any],
-    on_invalid_time: Callable[[str, int, int], None],
-) -> Graph:
-    """Return the operators of a job; a plan node that several read becomes one operator.
-
-    `open_scorer` opens a remote function; `on_invalid_time` is told the input, how many events had
-    no valid time, and the first of them.
+    Attributes:
+        targets: the outputs, by name.
+        open_scorer: opens a remote function.
+        reports: where what happens to the times of an input's events is told, by input.
+        settings: of the job.
+        start: the time of events that bring no arrival, in ticks.
+        policies: the time policy of each input; None for files that are taken as they are.
     """
-    return _Builder(job, targets, open_scorer, on_invalid_time).graph()
+
+    targets: Mapping[str, Target]
+    open_scorer: Callable[[Any], Any]
+    reports: Mapping[str, TimeReport]
+    settings: Settings
+    start: int
+    policies: Mapping[str, TimePolicy | None] = field(default_factory=dict)
+
+
+def build(job: Job, surroundings: Surroundings) -> Graph:
+    """Return the operators of a job; a plan node that several read becomes one operator."""
+    return _Builder(job, surroundings).graph()
 
 
 @dataclass
 class _Builder:
     job: Job
-    targets: Mapping[str, Target]
-    open_scorer: Callable[[Any], Any]
-    on_invalid_time: Callable[[str, int, int], None]
+    around: Surroundings
 
     def __post_init__(self) -> None:
         self._built: dict[int, Node] = {}
         self._graph = Graph([], {name: [] for name in self.job.inputs})
+        self._orders = needed_order(self.job, any(self.around.policies.values()))
 
     def graph(self) -> Graph:
         for write in self.job.writes:
@@ -89,33 +87,74 @@ class _Builder:
         known = self._built.get(id(plan))
         if known is not None:
             return known
-        inputs = [p if isinstance(p, Scan) else self._node(p) for p in plan.inputs]
-        node = self._built[id(plan)] = Node(self._operator(plan))
-        for port, source in enumerate(inputs):
-            if isinstance(source, Scan):
-                self._graph.entries[source.input].append((node, port))
+        timed = isinstance(plan, SetTime) or (isinstance(plan, Narrow) and plan.timed)
+        by_arrival = self.around.settings.arrival_field and not timed
+        inputs: list[Scan | Node] = []
+        for source in plan.inputs:
+            if not isinstance(source, Scan):
+                inputs.append(self._node(source))
             else:
-                source.below.append((node, port))
+                inputs.append(self._arrivals(source) if by_arrival else source)
+        node = self._add(plan, len(inputs))
+        for port, above in enumerate(inputs):
+            if isinstance(above, Scan):
+                self._graph.entries[above.input].append((node, port))
+            else:
+                above.below.append((node, port))
+        return node
+
+    def _add(self, plan: Plan, ports: int) -> Node:
+        node = Node(lambda: self._operator(plan), ports, str(plan))
+        self._built[id(plan)] = node
         self._graph.nodes.append(node)
+        return node
+
+    def _arrivals(self, scan: Scan) -> Node:
+        """Return the node that puts an input in order of arrival; one for all who read it."""
+        known = self._built.get(id(scan))
+        if known is not None:
+            return known
+        node = self._add(scan, 1)
+        self._graph.entries[scan.input].append((node, 0))
         return node
 
     def _operator(self, plan: Plan) -> Operator:
         match plan:
+            case Scan():
+                return ArrivalOperator(self.around.start)
+            case Narrow(names=names):
+                return NarrowOperator(names)
             case Filter(predicate=predicate):
                 return FilterOperator(predicate)
             case Project(items=items):
                 return ProjectOperator(items)
             case Unnest(function=function, argument=argument, alias=alias, outer=outer):
                 return UnnestOperator(function, argument, alias, outer)
-            case SetTime(value=value, input=name):
-                return SetTimeOperator(value, lambda n, first: self.on_invalid_time(name, n, first))
+            case SetTime():
+                return self._set_time(plan)
             case Score(name=name, call=call, guard=guard):
-                return ScoreOperator(name, call, guard, self.open_scorer(call.function))
-            case Union():
-                return UnionOperator()
+                return ScoreOperator(name, call, guard, self.around.open_scorer(call.function))
+            case Analyze(calls=calls):
+                return AnalyzeOperator(calls)
+            case Group(windows=windows, keys=keys, aggregations=aggregations):
+                return GroupOperator(windows, keys, aggregations, keeps_no_rows(plan))
+            case Join():
+                return JoinOperator(plan)
+            case Lookup():
+                raise NotImplementedError
+            case Union(sources=sources):
+                return UnionOperator(len(sources))
             case Write(output=output):
-                return WriteOperator(self.targets[output])
-            case Scan():
-                raise AssertionError("a scan has no operator")
+                return WriteOperator(self.around.targets[output])
             case _:
                 assert_never(plan)
+
+    def _set_time(self, plan: SetTime) -> Operator:
+        return SetTimeOperator(
+            plan.value,
+            plan.over,
+            self.around.policies.get(plan.input),
+            self._orders.get(id(plan), Order.ANY),
+            self.around.start,
+            self.around.reports[plan.input],
+        )

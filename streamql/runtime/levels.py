@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from .. import instants
 from ..column import Column, combine
+from ..functions.conversion import cast_to
 from ..python_values import dump
 from ..rows import RecordRows, Rows
 from ..text import loads, mask_of
@@ -26,13 +27,28 @@ from ..types import DATETIME_MARK, JSON_TYPES, Type
 _DATE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 
 
-class WithoutKeys(Rows):
-    """Rows in which some top-level keys do not exist."""
+_MESSAGE_COLUMNS = {
+    "eventprocessedutctime": ("EventHub", "EventProcessedUtcTime"),
+    "eventenqueuedutctime": ("EventHub", "EventEnqueuedUtcTime"),
+    "partitionid": ("EventHub", "PartitionId"),
+    "iothub": ("IoTHub",),
+}
+"""Columns that hubs put beside those of the payload, and where a message's metadata has them."""
 
-    def __init__(self, rows: Rows, hidden: Sequence[str]) -> None:
+
+class WithoutKeys(Rows):
+    """Rows in which some top-level keys do not exist.
+
+    One of them, `message`, may hold the message's metadata: a column of hubs that the payload does
+    not have is taken from there when it is asked for by name (language 8.7).
+    """
+
+    def __init__(self, rows: Rows, hidden: Sequence[str], message: str | None = None) -> None:
         self._rows = rows
         self._hidden = tuple(hidden)
+        self._message = message
         self._clean: Column | None = None
+        self.textual = rows.textual
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -40,10 +56,21 @@ class WithoutKeys(Rows):
     def field(self, path: tuple[str, ...]) -> Column:
         if path[0].lower() in (h.lower() for h in self._hidden):
             return RecordRows(self.record()).field(path)
-        return self._rows.field(path)
+        found = self._rows.field(path)
+        property_ = _MESSAGE_COLUMNS.get(path[0].lower())
+        if self._message is None or property_ is None:
+            return found
+        missing = ~found.valid()
+        other = self._rows.field((self._message, *property_, *path[1:]))
+        if not missing.any() or other.type is Type.NULL:
+            return found
+        if property_[-1].endswith("UtcTime"):  # JSON can only write a datetime as text
+            other = cast_to(other, Type.DATETIME, lenient=True)
+        rows, rest = np.flatnonzero(missing), np.flatnonzero(~missing)
+        return combine(len(found), [(rows, other.take(rows)), (rest, found.take(rest))])
 
     def take(self, rows: NDArray[np.int64]) -> WithoutKeys:
-        return WithoutKeys(self._rows.take(rows), self._hidden)
+        return WithoutKeys(self._rows.take(rows), self._hidden, self._message)
 
     def record(self) -> Column:
         if self._clean is None:
@@ -59,28 +86,30 @@ class WithoutKeys(Rows):
 
 
 class OldLevel(Rows):
-    """Rows as levels 1.0 and 1.1 see them."""
+    """Rows as levels 1.0 and 1.1 see them; `plain` are the rows as they came."""
 
     def __init__(self, rows: Rows, level: str) -> None:
-        self._rows = rows
+        self.plain = rows
         self._level = level
+        self.textual = rows.textual
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.plain)
 
     def field(self, path: tuple[str, ...]) -> Column:
-        return self._value(self._rows.field(path))
+        return self._value(self.plain.field(path))
 
     def record(self) -> Column:
-        return self._value(self._rows.record())
+        return self._value(self.plain.record())
 
     def take(self, rows: NDArray[np.int64]) -> OldLevel:
-        return OldLevel(self._rows.take(rows), self._level)
+        return OldLevel(self.plain.take(rows), self._level)
 
     def _value(self, column: Column) -> Column:
         if column.type is Type.BIT:
             return Column(Type.BIGINT, column.values.cast(pa.int64()))
-        if column.type is Type.TEXT and self._level == "1.0":
+        # only JSON has date-like texts (language 18): in CSV all is text until it is converted
+        if column.type is Type.TEXT and self._level == "1.0" and not self.textual:
             ticks = instants.parse(column.values)
             shaped = mask_of(pc.match_substring_regex(column.values, "^" + _DATE.pattern))
             dates = shaped & mask_of(ticks.is_valid())
@@ -103,6 +132,7 @@ class OldLevel(Rows):
 
     def _convert(self, value: Any) -> Any:
         old = self._level == "1.0"
+        dates = old and not self.textual
         match value:
             case bool():
                 return int(value)
@@ -110,7 +140,7 @@ class OldLevel(Rows):
                 return {k.lower() if old else k: self._convert(v) for k, v in value.items()}
             case list():
                 return [self._convert(v) for v in value]
-            case str() if old and _DATE.match(value) and instants.parse_one(value) is not None:
+            case str() if dates and _DATE.match(value) and instants.parse_one(value) is not None:
                 ticks = pa.array([instants.parse_one(value)], pa.int64())
                 return DATETIME_MARK + instants.format_ticks(ticks)[0].as_py()
             case _:

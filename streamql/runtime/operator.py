@@ -18,6 +18,9 @@ class Operator(ABC):
     `snapshot` between them; then `on_end` once. Operators never read a clock, a socket or the
     configuration: time arrives as a watermark. The one operator with work in flight is scoring: it
     is `saturated` when the source must wait, and `poll` gives what has come back.
+
+    Rows come in order of (time, arrival) on each port, and after a watermark no row comes that is
+    older than it. What an operator puts out must keep both promises towards `output_watermark`.
     """
 
     version: ClassVar[int] = 1
@@ -27,8 +30,16 @@ class Operator(ABC):
         """Return the batches that these rows complete; `port` tells the inputs of a join apart."""
 
     def on_watermark(self, time: int) -> Iterable[Batch]:
-        """Return the batches that are complete because nothing older than `time` will come."""
+        """Return the batches that are complete because nothing older than `time` will come.
+
+        `time` rises from call to call; with several ports it is the least of theirs. At the end of
+        the inputs it is `policies.END`.
+        """
         return ()
+
+    def output_watermark(self, time: int) -> int:
+        """Return the watermark of what this operator puts out, when that of its input is `time`."""
+        return time
 
     def on_idle(self) -> Iterable[Batch]:
         """Called when no more rows are there right now: what waits for company need not wait."""

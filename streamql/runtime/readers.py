@@ -13,12 +13,17 @@ import numpy as np
 from .. import instants
 from ..batch import MAIN, Batch
 from ..errors import DataError
-from ..formats.decoded import BadEvent, Decoded
+from ..expressions.nodes import META
+from ..formats.decoded import SAMPLE_BYTES, BadEvent, Decoded
+from ..plan.reads import Reads
 from ..rows import Rows
 from ..settings import Settings
 from ..text import valid
 from ..types import Type
 from .levels import OldLevel, WithoutKeys
+from .message import MessageRows
+from .policies import TimeCounts
+from .schema import conform
 
 _AHEAD = 3
 """Blocks decoded ahead of the pipeline: enough to keep it busy, little enough to stay flat."""
@@ -43,14 +48,20 @@ class InputCounts:
     first_bad: BadEvent | None = None
     invalid_times: int = 0
     first_invalid_time: int = 0
+    times: TimeCounts = field(default_factory=TimeCounts.none)
+
+    def invalid_time(self, count: int, first: int) -> None:
+        """Count events without a valid time; `first` is the number of the first."""
+        self.first_invalid_time = self.first_invalid_time or first
+        self.invalid_times += count
 
 
 @dataclass
 class InputReader:
     """Reads one input in a thread of its own, never more than a few blocks ahead.
 
-    `wake` is called from that thread whenever something new is there. For tests `cut` yields
-    the size of each next batch.
+    `wake` is called from that thread whenever something new is there. `reads` tells which rows are
+    wanted of the events. For tests `cut` yields the size of each next batch.
     """
 
     name: str
@@ -59,6 +70,7 @@ class InputReader:
     start: int
     wake: Callable[[], None]
     cut: Iterator[int] | None = None
+    reads: Reads = field(default_factory=Reads)
     counts: InputCounts = field(default_factory=InputCounts)
 
     def __post_init__(self) -> None:
@@ -120,10 +132,8 @@ class InputReader:
             return
         if isinstance(block, BaseException):
             raise block
-        self._count(block)
-        if len(block.rows) == 0:
-            return
-        batch = self._batch(block)
+        batch, unfit = self._conforming(self._batch(block))
+        self._count(block, len(block.rows) - batch.count, unfit)
         at = 0
         limit = self.settings.batch_rows
         while at < batch.count:
@@ -134,14 +144,19 @@ class InputReader:
             yield batch.take(np.arange(at, min(at + size, batch.count)))
             at += size
 
-    def _count(self, block: Decoded) -> None:
+    def _count(self, block: Decoded, dropped: int, unfit: BadEvent | None) -> None:
+        """Count the events of a block; `dropped` of its rows, `unfit` first, are as bad as others.
+
+        Raises DataError at a bad event where settings say so.
+        """
         self.counts.events += len(block.rows) + len(block.bad)
-        if not block.bad:
+        firsts = [b for b in (*block.bad[:1], unfit) if b is not None]
+        if not firsts:
             return
-        self.counts.bad += len(block.bad)
-        self.counts.first_bad = self.counts.first_bad or block.bad[0]
+        bad = min(firsts, key=lambda b: b.event)
+        self.counts.bad += len(block.bad) + dropped
+        self.counts.first_bad = self.counts.first_bad or bad
         if self.settings.input_errors == "fail":
-            bad = block.bad[0]
             where = f", line {bad.line}" if bad.line is not None else ""
             raise DataError(
                 f"malformed event in {self.name}: {bad.reason}{where}",
@@ -164,8 +179,27 @@ class InputReader:
                 known = valid(values)
                 index = np.arange(len(rows)) if where is None else where
                 times[index[known]] = values.drop_null().to_numpy()
+        level = self.settings.compatibility_level
+        relations: dict[str, Rows] = {}
+        if self.reads.metadata:
+            whole = rows if level == "1.2" else OldLevel(rows, level)
+            relations[META] = MessageRows(whole, self.settings.metadata_field, block.events)
         if reserved:
-            rows = WithoutKeys(rows, reserved)
-        if self.settings.compatibility_level != "1.2":
-            rows = OldLevel(rows, self.settings.compatibility_level)
-        return Batch({MAIN: rows}, times, block.events)
+            rows = WithoutKeys(rows, reserved, self.settings.metadata_field)
+        if level != "1.2":
+            rows = OldLevel(rows, level)
+        return Batch({MAIN: rows, **relations}, times, block.events)
+
+    def _conforming(self, batch: Batch) -> tuple[Batch, BadEvent | None]:
+        """Return the rows that fit what CREATE TABLE declares, and the first that does not."""
+        if self.reads.columns is None or batch.count == 0:
+            return batch, None
+        rows = batch.relations[MAIN]
+        found = conform(rows, self.reads.columns, self.settings.compatibility_level)
+        kept = batch.with_rows(MAIN, found.rows).filter(found.keep)
+        if found.reason is None:
+            return kept, None
+        first = np.flatnonzero(~found.keep)[:1]
+        text = rows.take(first).record().to_json(marked=False)[0].as_py()
+        shown = text.encode()[:SAMPLE_BYTES]
+        return kept, BadEvent(int(batch.events[first[0]]), found.reason, shown)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from ..batch import Batch
-from .build import Graph, Node
+from .graph import Graph, Node
 from .readers import InputReader
 from .writers import OutputWriter
 
@@ -27,7 +26,9 @@ class Runner:
     """Runs a built job to the end of its inputs, in the calling thread.
 
     Inputs read ahead in threads of their own, outputs write in theirs; both queues are bounded.
-    Inputs above a saturated operator wait, the others go on.
+    Inputs above a saturated operator wait, the others go on. Of inputs that meet in a join or union
+    the one that is behind in time is read first, so that little waits for it. For tests, `restart`
+    replaces all operators after each batch by new ones with the same state.
     """
 
     graph: Graph
@@ -35,6 +36,7 @@ class Runner:
     writers: Mapping[str, OutputWriter]
     progress: threading.Event
     on_progress: Callable[[JobStatus], None] | None = None
+    restart: bool = False
     _began: float = field(default_factory=time.monotonic)
     _told: float = 0.0
 
@@ -44,6 +46,7 @@ class Runner:
         Raises the first error of any part; whatever happens, everything is closed on return.
         """
         reached = {name: self.graph.reached(name) for name in self.readers}
+        self._meets = self.graph.companions()
         for reader in self.readers.values():
             reader.begin()
         finished = False
@@ -57,7 +60,7 @@ class Runner:
                         self._idle()
                     self.progress.wait(0.05 if self._pending() else 0.2)
             for node in self.graph.nodes:
-                self._push(node, node.operator.on_end())
+                node.end()
             finished = True
         finally:
             self._close(finished)
@@ -65,35 +68,46 @@ class Runner:
     def _read(self, reached: Mapping[str, list[Node]]) -> bool:
         moved = False
         for name, reader in self.readers.items():
-            if reader.done or any(n.operator.saturated for n in reached[name]):
+            if reader.done or self._is_ahead(name):
+                continue
+            if any(n.operator.saturated for n in reached[name]):
                 continue
             before = reader.waiting
             for batch in reader.batches():
                 moved = True
                 for node, port in self.graph.entries[name]:
-                    self._push(node, node.operator.on_batch(batch, port))
+                    node.take(batch, port)
+                if self.restart:
+                    self.graph.restart()
+            if reader.done:
+                self.graph.finish(name)
             moved |= before
         return moved
+
+    def _is_ahead(self, name: str) -> bool:
+        """Tell whether an input that this one meets is behind it in time."""
+        mine = self.graph.progress(name)
+        return any(
+            self.graph.progress(other) < mine
+            for other in self._meets[name]
+            if not self.readers[other].done
+        )
 
     def _poll(self) -> bool:
         moved = False
         for node in self.graph.nodes:
-            for batch in node.operator.poll():
+            if node.push(node.operator.poll()):
                 moved = True
-                self._push(node, (batch,))
+                node.forward()
         return moved
 
     def _idle(self) -> None:
         for node in self.graph.nodes:
-            self._push(node, node.operator.on_idle())
+            node.push(node.operator.on_idle())
+            node.forward()
 
     def _pending(self) -> bool:
         return any(node.operator.pending for node in self.graph.nodes)
-
-    def _push(self, node: Node, batches: Iterable[Batch]) -> None:
-        for batch in batches:
-            for below, port in node.below:
-                self._push(below, below.operator.on_batch(batch, port))
 
     def _tell(self) -> None:
         now = time.monotonic()

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...batch import Batch
+from ...batch import Batch, pack, unpack
 from ...column import combine
 from ...errors import RunError
 from ...expressions.evaluate import Evaluation
 from ...expressions.nodes import CALLS, Call, Expr
 from ...rows import ColumnRows
-from ..operator import Operator
+from ..operator import Operator, State
 
 
 @dataclass
@@ -43,6 +43,10 @@ class ScoreOperator(Operator):
         self._waiting: deque[_Waiting] = deque()
 
     def on_batch(self, batch: Batch, port: int) -> Iterable[Batch]:
+        self._submit(batch)
+        return self.poll()
+
+    def _submit(self, batch: Batch) -> None:
         rows = np.arange(batch.count)
         if self._guard is not None:
             rows = rows[Evaluation(batch).truth(self._guard)]
@@ -51,7 +55,6 @@ class ScoreOperator(Operator):
         texts = argument.to_json(marked=False)
         ticket = self._scorer.submit(texts, batch.events[rows])
         self._waiting.append(_Waiting(batch, rows, ticket))
-        return self.poll()
 
     def on_idle(self) -> Iterable[Batch]:
         self._scorer.flush()
@@ -69,6 +72,11 @@ class ScoreOperator(Operator):
             else:
                 self._scorer.wait(0.1)
 
+    def output_watermark(self, time: int) -> int:
+        if not self._waiting:
+            return time
+        return min(time, *(int(w.batch.times.min()) for w in self._waiting))
+
     @property
     def saturated(self) -> bool:
         return bool(self._scorer.saturated)
@@ -76,6 +84,13 @@ class ScoreOperator(Operator):
     @property
     def pending(self) -> bool:
         return bool(self._waiting)
+
+    def snapshot(self) -> State:
+        return {"waiting": [pack(w.batch) for w in self._waiting]}
+
+    def restore(self, state: State) -> None:
+        for batch in state["waiting"]:
+            self._submit(unpack(batch))
 
     def close(self) -> None:
         self._scorer.cancel()

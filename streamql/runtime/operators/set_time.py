@@ -1,9 +1,10 @@
-"""TIMESTAMP BY without time policies: each event gets its own time."""
+"""TIMESTAMP BY: each event gets its own time, is judged by the policies, and is put in order."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from enum import Enum
 
 import numpy as np
 
@@ -13,30 +14,139 @@ from ...column import nulls
 from ...errors import RunError
 from ...expressions.evaluate import Evaluation
 from ...expressions.nodes import Expr
+from ...grouping.keys import KeyTable
 from ...text import valid
 from ...types import Type
-from ..operator import Operator
+from ..operator import Operator, State
+from ..policies import (
+    BEGIN,
+    END,
+    Ints,
+    Mask,
+    TimeCounts,
+    TimePolicy,
+    judge_arrival,
+    judge_order,
+    newest_by_key,
+)
+from ..reorder import Waiting
+
+
+class Order(Enum):
+    """What those below need: rows as they come, only watermarks, or rows in order of time."""
+
+    ANY = "any"
+    WATERMARK = "watermark"
+    TIME = "time"
+
+
+@dataclass
+class TimeReport:
+    """Where the operator tells what it dropped and adjusted.
+
+    `invalid` is told how many events had no valid time or key, and the number of the first.
+    """
+
+    invalid: Callable[[int, int], None]
+    counts: TimeCounts = field(default_factory=TimeCounts.none)
 
 
 class SetTimeOperator(Operator):
     """Sets the time of each row; a row without a valid time is a data error and is dropped.
 
-    `on_invalid` is told the number of events dropped and the number of the first.
+    Without a policy, rows that must be in order wait for the end of the input: only then is it
+    known that nothing older comes. With a policy they wait for the watermark. `over` are the keys
+    of substreams: each has its own largest time, so that the order of rows is judged within one;
+    the watermark of all of them together is then what late arrival guarantees.
+
+    `start` is the time that events have which bring no arrival: such an event arrives on time.
     """
 
-    def __init__(self, value: Expr, on_invalid: Callable[[int, int], None]) -> None:
+    def __init__(
+        self,
+        value: Expr,
+        over: tuple[Expr, ...],
+        policy: TimePolicy | None,
+        order: Order,
+        start: int,
+        report: TimeReport,
+    ) -> None:
         self._value = value
-        self._on_invalid = on_invalid
+        self._over = over
+        self._policy = policy
+        self._order = order
+        self._start = start
+        self._report = report
+        self._keys = KeyTable(len(over))
+        self._by_key: dict[int, int] = {}
+        self._newest = BEGIN
+        self._arrived = BEGIN
+        self._waiting = Waiting()
+        report.counts.policy = policy
 
-    def on_batch(self, batch: Batch, port: int) -> Iterable[Batch]:
+    def on_batch(self, batch: Batch, port: int) -> Iterator[Batch]:
+        batch = self._judged(self._timed(batch))
+        if self._order is not Order.TIME:
+            if batch.count:
+                yield batch
+            return
+        self._waiting.add(batch)
+        yield from self._waiting.until(self._watermark())
+
+    def on_watermark(self, time: int) -> Iterable[Batch]:
+        return self._waiting.until(END) if time == END else ()
+
+    def output_watermark(self, time: int) -> int:
+        return END if time == END else self._watermark()
+
+    def _watermark(self) -> int:
+        policy = self._policy
+        if policy is None:
+            return BEGIN
+        known = BEGIN
+        if policy.late is not None and self._arrived > BEGIN:
+            known = self._arrived - policy.late
+        if not self._over and self._newest > BEGIN:
+            known = max(known, self._newest - policy.order)
+        return known
+
+    # -- times ------------------------------------------------------------------------------
+
+    def _timed(self, batch: Batch) -> Batch:
         times, known = self._times(batch)
+        if self._over:
+            keys = Evaluation(batch)
+            for key in self._over:
+                known = known & keys.column(key).valid()
         if not known.all():
             bad = np.flatnonzero(~known)
-            self._on_invalid(len(bad), int(batch.events[bad[0]]))
+            self._report.invalid(len(bad), int(batch.events[bad[0]]))
             batch, times = batch.filter(known), times[known]
-        return [replace(batch, times=times)] if batch.count else []
+        policy = self._policy
+        if policy is None or policy.late is None or batch.count == 0:
+            return replace(batch, times=times)
+        arrivals = np.where(batch.times == self._start, times, batch.times)
+        self._arrived = max(self._arrived, int(arrivals.max()))
+        times, keep = judge_arrival(times, arrivals, policy.late, policy.drop, self._report.counts)
+        return replace(batch, times=times).filter(keep)
 
-    def _times(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+    def _judged(self, batch: Batch) -> Batch:
+        policy = self._policy
+        if policy is None or batch.count == 0:
+            return batch
+        if self._over:
+            values = Evaluation(batch)
+            codes = self._keys.codes([values.column(k) for k in self._over], batch.count)
+            newest = newest_by_key(batch.times, codes, self._by_key)
+        else:
+            newest = np.maximum(np.maximum.accumulate(batch.times), self._newest)
+        self._newest = max(self._newest, int(newest.max()))
+        times, keep = judge_order(
+            batch.times, newest, policy.order, policy.drop, self._report.counts
+        )
+        return replace(batch, times=times).filter(keep)
+
+    def _times(self, batch: Batch) -> tuple[Ints, Mask]:
         try:
             column = Evaluation(batch).column(self._value)
         except RunError:
@@ -59,3 +169,21 @@ class SetTimeOperator(Operator):
             ticks[where] = values.fill_null(0).to_numpy(zero_copy_only=False)
             known[where] = valid(values)
         return ticks, known
+
+    # -- state ------------------------------------------------------------------------------
+
+    def snapshot(self) -> State:
+        return {
+            "newest": self._newest,
+            "arrived": self._arrived,
+            "keys": self._keys.snapshot(),
+            "by_key": {str(k): v for k, v in self._by_key.items()},
+            "waiting": self._waiting.snapshot(),
+        }
+
+    def restore(self, state: State) -> None:
+        self._newest = state["newest"]
+        self._arrived = state["arrived"]
+        self._keys.restore(state["keys"])
+        self._by_key = {int(k): v for k, v in state["by_key"].items()}
+        self._waiting.restore(state["waiting"])

@@ -1,0 +1,126 @@
+"""The operators of a job and how batches and watermarks flow between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from ..batch import Batch
+from .operator import Operator
+from .policies import BEGIN, END
+from .state import from_bytes, to_bytes
+
+
+@dataclass(eq=False)
+class Node:
+    """An operator, where its batches go ((node, port) pairs), and the watermarks it has got.
+
+    Attributes:
+        make: makes the operator anew: a restart gives the new one the state of the old one.
+        marks: the watermark of each port.
+        mark: the least of them.
+        sent: the watermark of what the operator has put out.
+    """
+
+    make: Callable[[], Operator]
+    ports: int
+    name: str = ""
+    below: list[tuple[Node, int]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.operator = self.make()
+        self.marks = [BEGIN] * self.ports
+        self.mark = BEGIN
+        self.sent = BEGIN
+
+    def push(self, batches: Iterable[Batch]) -> bool:
+        """Send batches of this node on; tells whether there were any."""
+        moved = False
+        for batch in batches:
+            moved = True
+            for below, port in self.below:
+                below.take(batch, port)
+        return moved
+
+    def take(self, batch: Batch, port: int) -> None:
+        """Give the operator a batch and send on what comes of it."""
+        self.push(self.operator.on_batch(batch, port))
+        self.forward()
+
+    def advance(self, port: int, time: int) -> None:
+        """Tell the operator that nothing older than `time` will come through a port."""
+        if time <= self.marks[port]:
+            return
+        self.marks[port] = time
+        least = min(self.marks)
+        if least > self.mark:
+            self.mark = least
+            self.push(self.operator.on_watermark(least))
+        self.forward()
+
+    def forward(self) -> None:
+        """Tell those below about a watermark that has moved."""
+        time = self.operator.output_watermark(self.mark)
+        if time > self.sent:
+            self.sent = time
+            for below, port in self.below:
+                below.advance(port, time)
+
+    def end(self) -> None:
+        """No row will come any more: let out what is left."""
+        self.push(self.operator.on_end())
+        self.forward()
+
+    def restart(self) -> None:
+        """Replace the operator by a new one with the same state, as after a crash."""
+        state = to_bytes(self.operator.snapshot())
+        self.operator.close()
+        self.operator = self.make()
+        self.operator.restore(from_bytes(state))
+
+
+@dataclass
+class Graph:
+    """The operators of a job in topological order, and what each input feeds."""
+
+    nodes: list[Node]
+    entries: dict[str, list[tuple[Node, int]]]
+
+    def reached(self, name: str) -> list[Node]:
+        """Return the nodes that rows of an input reach."""
+        seen: dict[int, Node] = {}
+        stack = [node for node, _ in self.entries[name]]
+        while stack:
+            node = stack.pop()
+            if id(node) not in seen:
+                seen[id(node)] = node
+                stack += [below for below, _ in node.below]
+        return list(seen.values())
+
+    def companions(self) -> Mapping[str, set[str]]:
+        """Return, for each input, the inputs that it meets in a join or union."""
+        meets: dict[str, set[str]] = {name: set() for name in self.entries}
+        by_node: dict[int, set[str]] = {}
+        for name in self.entries:
+            for node in self.reached(name):
+                by_node.setdefault(id(node), set()).add(name)
+        for node in self.nodes:
+            if node.ports > 1:
+                together = by_node.get(id(node), set())
+                for name in together:
+                    meets[name] |= together - {name}
+        return meets
+
+    def progress(self, name: str) -> int:
+        """Return how far an input has come: the least watermark of what it feeds directly."""
+        return min((node.sent for node, _ in self.entries[name]), default=END)
+
+    def finish(self, name: str) -> None:
+        """Tell what an input feeds that it has ended."""
+        for node, port in self.entries[name]:
+            node.advance(port, END)
+
+    def restart(self) -> None:
+        """Replace all operators by new ones with the state of the old ones."""
+        for node in self.nodes:
+            node.restart()

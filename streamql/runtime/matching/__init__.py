@@ -1,0 +1,1 @@
+"""How MATCH_RECOGNIZE finds matches."""

@@ -1,0 +1,1 @@
+"""Keepers: what a window of GROUP BY holds until it closes."""
