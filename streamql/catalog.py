@@ -30,6 +30,7 @@ class Input:
     timestamp: str | None = None
     reference: bool = False
     uri: str | None = None
+    live: bool = False
 
 
 class Reading:
@@ -106,6 +107,10 @@ class Inputs:
         """Return the default time column of the inputs that have one."""
         return {n: g.timestamp for n, g in self._inputs.items() if g.timestamp is not None}
 
+    def live(self) -> frozenset[str]:
+        """Return the names of the inputs whose events come as they happen."""
+        return frozenset(name for name, given in self._inputs.items() if given.live)
+
     def opener(self, name: str) -> Callable[[], Reading]:
         """Return what opens the input's events from their start."""
         return lambda: Reading(self._inputs[name].make())
@@ -113,7 +118,7 @@ class Inputs:
 
 def _of_uri(uri: str, settings: Settings) -> Input:
     source = open_source(uri, block_bytes=settings.batch_bytes)
-    return Input(lambda: source, uri=uri)
+    return Input(lambda: source, uri=uri, live=source.live)
 
 
 def input_of(source: Any, settings: Settings) -> Input:

@@ -42,6 +42,8 @@ class Settings:
         late_arrival: how late an event may arrive, in ticks of 100 ns.
         out_of_order: how far events may be out of order, in ticks of 100 ns.
         policy: what happens to events beyond these limits: `adjust` or `drop`.
+        replay: events of pipes have happened already, as those of files: they arrive at their own
+            time, not at that of the clock.
         dead_letters: file that gets the rows a scoring function with `on_error=dead_letter` could
             not score, as JSON lines.
         functions: settings of functions as text, by the function's name in lower case.
@@ -58,6 +60,7 @@ class Settings:
     late_arrival: int | None = _setting(None, units.ticks)
     out_of_order: int | None = _setting(None, units.ticks)
     policy: str | None = _setting(None, units.word("adjust", "drop"))
+    replay: bool = _setting(False, units.flag)
     dead_letters: str | None = _setting(None, units.path)
     functions: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
 

@@ -119,6 +119,16 @@ def word(*known: str) -> Reader:
     return read
 
 
+def flag(value: Any) -> bool:
+    """Return whether a switch is on."""
+    found = {"true": True, "yes": True, "on": True, "1": True}
+    found |= {"false": False, "no": False, "off": False, "0": False}
+    text = str(value).strip().lower()
+    if text not in found:
+        raise ValueError("true or false")
+    return found[text]
+
+
 def name(value: Any) -> str:
     """Read a field's name: a text that is not empty."""
     if not isinstance(value, str) or not value:

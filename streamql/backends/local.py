@@ -32,6 +32,7 @@ class LocalJob:
         start: the arrival time of events that bring none, in ticks.
         cut: for tests: yields the size of each next batch.
         restart: for tests: all operators are replaced by new ones after each batch.
+        clocks: the clock, in ticks, of each live input, by which its events arrive.
     """
 
     plan: Job
@@ -40,6 +41,7 @@ class LocalJob:
     start: int
     cut: Iterator[int] | None = None
     restart: bool = False
+    clocks: Mapping[str, Callable[[], int]] = field(default_factory=dict)
 
 
 @dataclass
@@ -110,7 +112,16 @@ def run_local(
     progress = threading.Event()
     reads = what_is_read(job.plan)
     readers = {
-        name: InputReader(name, open_, job.settings, job.start, progress.set, job.cut, reads[name])
+        name: InputReader(
+            name,
+            open_,
+            job.settings,
+            job.start,
+            progress.set,
+            job.cut,
+            reads[name],
+            job.clocks.get(name),
+        )
         for name, open_ in job.readings.items()
     }
 
@@ -124,7 +135,7 @@ def run_local(
         for name, reader in readers.items()
     }
     writers = outputs.writers()
-    policies = dict.fromkeys(readers, time_policy(job.settings))
+    policies = {name: time_policy(job.settings, name in job.clocks) for name in readers}
     surroundings = Surroundings(writers, open_scorer, reports, job.settings, job.start, policies)
     graph = build(job.plan, surroundings)
     Runner(graph, readers, writers, progress, on_progress, job.restart).run()
@@ -135,14 +146,13 @@ def run_local(
     )
 
 
-def time_policy(settings: Settings) -> TimePolicy | None:
-    """Return the time policy of a job; None if no time setting is given.
+def time_policy(settings: Settings, live: bool) -> TimePolicy | None:
+    """Return the time policy of an input; None if no time setting is given.
 
     Out-of-order tolerance is zero unless it is set (language 15); without a late-arrival tolerance
-    arrival times do not matter.
+    arrival times do not matter. A live input always has a policy: its end may never come.
     """
-    if settings.late_arrival is None and settings.out_of_order is None and settings.policy is None:
+    given = (settings.late_arrival, settings.out_of_order, settings.policy)
+    if not live and all(value is None for value in given):
         return None
-    return TimePolicy(
-        settings.late_arrival, settings.out_of_order or 0, settings.policy == "drop"
-    )
+    return TimePolicy(settings.late_arrival, settings.out_of_order or 0, settings.policy == "drop")

@@ -231,7 +231,7 @@ def _is_first(node: ast.Call, scope: Scope, bind: Bind, condition: Condition) ->
     name = node.name.text
     if len(node.arguments) != 2:
         raise BindError(
-            f"{name} takes a unit and a number, found {len(node.arguments)} arguments",
+            f"{name} takes a unit and a number, found {len(node.arguments)} of 2",
             node.span,
             f"write {name}(minute, 10)",
         )

@@ -9,6 +9,7 @@ from ..errors import BindError, CompileError, Span, suggest
 from ..expressions.nodes import TIMES, Call, Coalesce, Expr, Field, Timestamp, Whole
 from ..functions.builtins import BUILTINS
 from ..functions.datetime import UNIT_FUNCTIONS, unit_function
+from ..functions.geospatial import GEOGRAPHY
 from ..syntax import nodes as ast
 from ..types import Type
 from .aggregates import aggregate_names, bind_aggregate, bind_user_aggregate, is_aggregate
@@ -78,12 +79,14 @@ def _built_in(node: ast.Call, name: str, scope: Scope, bind: Bind, condition: Bi
         return _with_unit(node, scope, bind)
     if not _is_named(name):
         raise _unknown(node, scope)
-    return builtin(name, tuple(bind(a, scope) for a in node.arguments), node.span)
+    arguments = tuple(bind(a, scope) for a in node.arguments)
+    return builtin(name, arguments, node.span, scope.environment.level)
 
 
-def builtin(name: str, arguments: tuple[Expr, ...], span: Span) -> Call:
+def builtin(name: str, arguments: tuple[Expr, ...], span: Span, level: str = "1.2") -> Call:
     """Return the call of a built-in function on bound arguments."""
-    function = BUILTINS[name.lower()]
+    older = GEOGRAPHY.functions.get(name.lower()) if level != "1.2" else None
+    function = older or BUILTINS[name.lower()]
     kind = function.check([a.type for a in arguments], span, [a.span for a in arguments])
     return Call(kind, span, function, arguments)
 

@@ -204,7 +204,8 @@ BindSource = Callable[[ast.Source], tuple[Plan, tuple[Source, ...]]]
 
 def bind_join(
     node: ast.Join,
-    bind_source: BindSource,
+    bind_left: BindSource,
+    bind_right: BindSource,
     scope_of: Callable[[tuple[Source, ...]], Scope],
     value: BindExpr,
     predicate: BindExpr,
@@ -212,10 +213,10 @@ def bind_join(
 ) -> tuple[Plan, tuple[Source, ...]]:
     """Return the plan of a join, and the relations it puts side by side.
 
-    `lift` moves the analytic functions of ON out of the conditions. Raises BindError.
+    `bind_right` takes reference data as well. `lift` moves the analytic functions of ON out of the conditions. Raises BindError.
     """
-    left, sources = bind_source(node.left)
-    right, (other,) = bind_source(node.right)
+    left, sources = bind_left(node.left)
+    right, (other,) = bind_right(node.right)
     key = left_key(sources)
     sources = tuple(_named(s) for s in sources)
     other = _named(other)

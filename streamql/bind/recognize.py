@@ -69,7 +69,7 @@ def bind_recognize(
 
 
 def _variables(pattern: ast.Pattern) -> dict[str, str]:
-    """Return the variables of a pattern in their order: lower-case name to name as first written."""
+    """Return the variables of a pattern in order: lower-case name to name as first written."""
     found: dict[str, str] = {}
 
     def visit(node: ast.Pattern) -> None:
@@ -115,10 +115,6 @@ class _Compiler:
 
     def _repeat(self, node: ast.PatternRepeat, after: int) -> int:
         least, most = node.least, node.most
-        if most is not None and (most < least or most == 0):
-            raise BindError(
-                f"a repeat of {least} to {most} times", node.span, "write {n}, {n,} or {n,m}"
-            )
         if most is None:
             loop = self._built.loop()
             body = self._compile(node.part, loop)

@@ -15,6 +15,7 @@ from .aggregates import refuse_aggregates, refuse_nested
 from .analytic import Lifting
 from .expressions import bind_condition, bind_value
 from .joins import bind_join
+from .recognize import bind_recognize
 from .scope import Environment, Scope, Source
 
 BindQuery = Callable[[ast.Query], tuple[Plan, Shape]]
@@ -48,8 +49,9 @@ class Sources:
                 return self._apply(node)
             case ast.Join():
                 return self._join(node)
-            case ast.MatchRecognize(source=source, span=span):
-                raise NotSupportedYet("MATCH_RECOGNIZE", Span(source.span.end, span.end))
+            case ast.MatchRecognize(source=source):
+                made, measured = bind_recognize(node, *self.bind(source), self.environment)
+                return made, (measured,)
 
     def _table(self, node: ast.Table) -> tuple[Plan, tuple[Source, ...]]:
         name = node.name.text
@@ -90,6 +92,7 @@ class Sources:
     def _join(self, node: ast.Join) -> tuple[Plan, tuple[Source, ...]]:
         return bind_join(
             node,
+            self.bind,
             self._side,
             lambda sources: Scope(self.environment, sources),
             bind_value,

@@ -74,6 +74,11 @@ A URI is a file, a folder, a pattern such as 'logs/*.jsonl.gz', or - for standar
     metavar="KEY=VALUE",
     help="A setting of the job, or ALIAS.KEY=VALUE: one of a function.",
 )
+@click.option(
+    "--replay",
+    is_flag=True,
+    help="Take the events of a pipe as history: each arrives at its own time, not now.",
+)
 @click.option("--quiet", is_flag=True, help="No progress and no summary.")
 @click.option("--no-color", is_flag=True, help="No colours on standard error.")
 @click.pass_context
@@ -88,6 +93,7 @@ def run_command(
     folders: tuple[str, ...],
     functions: tuple[str, ...],
     settings: tuple[str, ...],
+    replay: bool,
     quiet: bool,
     no_color: bool,
 ) -> None:
@@ -115,6 +121,8 @@ def run_command(
         raise UsageError("standard input is both the query and an input")
     ctx.meta[QUERY] = script = arguments.read_query(query_file, query)
     given = arguments.pairs("--set", "KEY=VALUE", settings)
+    if replay:
+        given["replay"] = "true"
     with Engine(Settings.load(_SETTINGS_FILE, os.environ, given)) as engine:
         engine.on_warning = lambda text: say(f"warning: {text}", ctx)
         for folder in folders:

@@ -7,6 +7,7 @@ from io import FileIO
 from ..formats.catalog import Format
 from .bytestream import ByteReader
 from .contract import ALL, Position, Reader, Source
+from .file import is_regular
 from .filesink import ClosedPipe, FileSink
 
 __all__ = ["ClosedPipe", "ConsoleSink", "ConsoleSource"]
@@ -20,6 +21,7 @@ class ConsoleSource(Source):
     def __init__(self, layout: Format, descriptor: int = 0) -> None:
         self._format = layout.of_file("")
         self._descriptor = descriptor
+        self.live = not is_regular(descriptor)
 
     def open(self, partition: str = ALL, position: Position | None = None) -> Reader:
         """Open standard input; a position skips as many events as it counts."""

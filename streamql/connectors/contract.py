@@ -30,9 +30,12 @@ class Source(ABC):
 
     Attributes:
         name: how messages call it: the path or URI.
+        live: events come as they happen, so that the clock tells when each has arrived; a source
+            that holds what has happened already can be read at any speed.
     """
 
     name: str
+    live: bool = False
 
     def partitions(self) -> Sequence[str]:
         """Name the independent parts; they are stable across restarts."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import glob
 import os
+import stat
 from collections.abc import Sequence
 from io import FileIO
 
@@ -31,11 +32,20 @@ class FileSource(Source):
         self.name = path
         self._format = layout
         self.paths = find_files(path)
+        self.live = not all(is_regular(found) for found in self.paths)
         for found in self.paths:
             layout.of_file(found)  # refuse a name that does not fit before anything runs
 
     def open(self, partition: str = ALL, position: Position | None = None) -> Reader:
         return _FilesReader(self.paths, self._format, position)
+
+
+def is_regular(file: str | int) -> bool:
+    """Tell whether a path or descriptor is a plain file, not a pipe or a terminal."""
+    try:
+        return stat.S_ISREG(os.stat(file).st_mode)
+    except OSError:
+        return True
 
 
 def find_files(path: str) -> list[str]:

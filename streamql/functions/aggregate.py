@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from ..grouping.ranges import Ranges
 from ..types import Type
 
 Ints = NDArray[np.int64]
+Example = tuple[str, list[dict[str, Any]], list[dict[str, Any]]]
 
 
 class Accumulator(ABC):
@@ -127,7 +128,7 @@ class AggregateSpec:
         analytic: may be used with OVER (LIMIT DURATION ...).
         family: the heading in the documentation.
         documentation: what it computes, in Markdown, with the result type and NULL rules.
-        example: a runnable example as for scalar functions.
+        example: a runnable example: a query on `input`, its rows, and the rows it gives.
     """
 
     name: str
@@ -141,5 +142,4 @@ class AggregateSpec:
     analytic: bool = True
     family: str = "aggregates"
     documentation: str = ""
-
-    distinct: ClassVar[bool] = True
+    example: Example | None = None

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .geometry import Geometry, Numbers
+from .geometry import Geometries, Geometry, Numbers
 
 Rows = NDArray[np.int64]
 
@@ -25,6 +25,7 @@ _PAIRS_AT_ONCE = 1 << 20
 _CLOSE_ENOUGH = 1e-5  # metres along a piece; across it, the distance is off by far less
 _ROUNDS = 60
 _ROUNDEST, _FLATTEST = 6_335_400.0, 6_399_600.0  # radii of curvature of WGS84, in metres
+_ALMOST_THROUGH = 12_500_000.0  # metres: an arc of the roundest kind spans little more
 
 
 @cache
@@ -40,24 +41,33 @@ def between(lon1: Numbers, lat1: Numbers, lon2: Numbers, lat2: Numbers) -> tuple
     return np.radians(azimuth), np.asarray(metres)
 
 
-def distances(first: Geometry, second: Geometry) -> Numbers:
-    """Return the distance of each pair of geometries in metres, NaN where one is empty.
+def distances(first: Geometries, second: Geometries) -> Numbers:
+    """Return the distance of the geometries of each row in metres, NaN for NULL and for empty.
 
     With an area in it, the distance is 0, wherever it lies: so says the function's page.
     """
     import shapely
 
-    result = np.full(len(first), np.nan)
-    empty = shapely.is_empty(first) | shapely.is_empty(second)
-    areas = (shapely.get_dimensions(first) == 2) | (shapely.get_dimensions(second) == 2)
-    points = (shapely.get_type_id(first) == 0) & (shapely.get_type_id(second) == 0)
-    result[areas & ~empty] = 0.0
-    rows = np.flatnonzero(points & ~empty)
-    ends = [get(side[rows]) for side in (first, second) for get in (shapely.get_x, shapely.get_y)]
-    result[rows] = between(*ends)[1]
-    rows = np.flatnonzero(~points & ~areas & ~empty)
+    every = np.concatenate([first.unique, second.unique])
+    one = first.codes
+    other = np.where(second.codes < 0, -1, second.codes + len(first.unique))
+    # what holds for each geometry, and at the end for NULL, which is the code -1
+    empty = np.append(shapely.is_empty(every), True)
+    area = np.append(shapely.get_dimensions(every) == 2, False)
+    point = np.append(shapely.get_type_id(every) == 0, False)
+    result = np.full(len(one), np.nan)
+    known = ~(empty[one] | empty[other])
+    areas = area[one] | area[other]
+    points = point[one] & point[other]
+    result[known & areas] = 0.0
+    rows = np.flatnonzero(known & points)
     if len(rows):
-        result[rows] = _line_distances(first[rows], second[rows])
+        places = np.full((len(every), 2), np.nan)
+        places[(point & ~empty)[:-1]] = shapely.get_coordinates(every[(point & ~empty)[:-1]])
+        result[rows] = between(*places[one[rows]].T, *places[other[rows]].T)[1]
+    rows = np.flatnonzero(known & ~points & ~areas)
+    if len(rows):
+        result[rows] = _line_distances(every, one[rows], other[rows])
     return result
 
 
@@ -75,7 +85,9 @@ class _Pieces:
 
     def at(self, part: Numbers) -> tuple[Numbers, Numbers]:
         """Return the positions at these parts (0 to 1) of the pieces."""
-        return self.lon + part * self.east, self.lat + part * self.north
+        lat = self.lat + part * self.north
+        # a rounding beyond the pole would be no place
+        return self.lon + part * self.east, np.clip(lat, -90.0, 90.0)
 
     def reach(self) -> Numbers:
         """Return how far a piece goes from its middle, in metres."""
@@ -163,79 +175,93 @@ def _lowest(slope: Callable[[Rows, Numbers], tuple[Numbers, Numbers]], pieces: _
     return part
 
 
-def _pieces(geometries: Geometry) -> tuple[_Pieces, NDArray[np.int64]]:
-    """Return the pieces of geometries without areas, and which geometry each belongs to."""
+def _pieces(geometries: Geometry) -> tuple[_Pieces, Rows]:
+    """Return the pieces of geometries without areas, and how many each of them has, in order."""
     import shapely
 
-    parts = shapely.segmentize(geometries, _LONGEST_PIECE)
-    owners = np.arange(len(parts))
+    parts, owners = geometries, np.arange(len(geometries))
     while (shapely.get_type_id(parts) > 3).any():
         parts, index = shapely.get_parts(parts, return_index=True)
         owners = owners[index]
     places, part = shapely.get_coordinates(parts, return_index=True)
     follows = np.append(part[1:] == part[:-1], False)
-    alone = ~follows & (np.bincount(part, minlength=len(parts))[part] == 1)
+    alone = np.bincount(part, minlength=len(parts))[part] == 1
     begins = np.flatnonzero(follows | alone)
     ends = np.where(follows[begins], begins + 1, begins)
     steps = places[ends] - places[begins]
-    pieces = _Pieces(places[begins, 0], places[begins, 1], steps[:, 0], steps[:, 1])
-    return pieces, owners[part[begins]]
+    cuts = np.maximum(np.ceil(np.abs(steps).max(axis=1) / _LONGEST_PIECE), 1).astype(np.int64)
+    line = np.repeat(np.arange(len(cuts)), cuts)
+    east, north = (steps[line] / cuts[line, None]).T
+    lon, lat = places[begins][line].T
+    number = _places_in(cuts)
+    pieces = _Pieces(lon + number * east, lat + number * north, east, north)
+    return pieces, np.bincount(owners[part[begins]][line], minlength=len(geometries))
 
 
-def _line_distances(first: Geometry, second: Geometry) -> Numbers:
-    """Return the distances of pairs of points and lines in metres; 0 where lines cross."""
+def _line_distances(every: Geometry, one: Rows, other: Rows) -> Numbers:
+    """Return the distances of points and lines in metres, given by number; 0 where they cross."""
     import shapely
 
-    swap = shapely.get_dimensions(second) == 0  # points first: their middle is all of them
-    first, second = np.where(swap, second, first), np.where(swap, first, second)
-    result = np.full(len(first), np.inf)
-    result[shapely.intersects(first, second)] = 0.0
+    dots = shapely.get_dimensions(every) == 0
+    one, other = np.where(dots[other], other, one), np.where(dots[other], one, other)
+    used, codes = np.unique(np.concatenate([one, other]), return_inverse=True)
+    geometries = every[used]
+    one, other = codes[: len(one)], codes[len(one) :]
+    if 4 * len(used) <= len(one):
+        shapely.prepare(geometries)
+    result = np.where(shapely.intersects(geometries[other], geometries[one]), 0.0, np.inf)
     apart = np.flatnonzero(result > 0)
-    if len(apart) == 0:
-        return result
-    one, one_row = _pieces(first[apart])
-    other, other_row = _pieces(second[apart])
-    left, right = _candidates(one, one_row, other, other_row)
-    np.minimum.at(result, apart[one_row[left]], one[left].distances(other[right]))
+    pieces, counts = _pieces(geometries)
+    rows, left, right = _candidates(pieces, counts, one[apart], other[apart])
+    np.minimum.at(result, apart[rows], pieces[left].distances(pieces[right]))
     return result
 
 
-def _candidates(one: _Pieces, one_row: Rows, other: _Pieces, other_row: Rows) -> tuple[Rows, Rows]:
-    """Return the pairs of pieces of one row that can hold the shortest way of that row.
+def _candidates(pieces: _Pieces, counts: Rows, one: Rows, other: Rows) -> tuple[Rows, Rows, Rows]:
+    """Return the pairs of pieces that can hold the shortest way of a row: (row, piece, piece).
 
     Bounds are found in space: from the middle of one piece to the chord of the other one.
     """
-    counts = np.bincount(other_row, minlength=int(one_row[-1]) + 1)
-    starts = np.cumsum(counts) - counts
-    partners = counts[one_row]
-    done = np.cumsum(partners)
-    reach = one.reach()
-    middle = _in_space(*one.at(np.array(0.5)))
-    begin = _in_space(*other.at(np.array(0.0)))
-    chord = _in_space(*other.at(np.array(1.0))) - begin
+    reach = pieces.reach()
+    middle = _in_space(*pieces.at(np.array(0.5)))
+    begin = _in_space(*pieces.at(np.array(0.0)))
+    chord = _in_space(*pieces.at(np.array(1.0))) - begin
     squared = np.maximum((chord**2).sum(axis=1), 1e-9)
-    bend = 1.1 * _long(_in_space(*other.at(np.array(0.5))) - begin - chord / 2) + 1e-3
-    best = np.full(len(counts), np.inf)
-    kept: list[tuple[Rows, Rows, Numbers]] = []
+    bend = 1.1 * _long(middle - begin - chord / 2) + 1e-3
+
+    starts = np.cumsum(counts) - counts
+    rows = np.repeat(np.arange(len(one)), counts[one])
+    mine = starts[one][rows] + _places_in(counts[one])
+    partners = counts[other[rows]]
+    done = np.concatenate([[0], np.cumsum(partners)])
+    best = np.full(len(one), np.inf)
+    kept: list[tuple[Rows, Rows, Rows, Numbers]] = []
     at = 0
-    while at < len(one_row):
-        before = done[at] - partners[at]
-        stop = max(int(np.searchsorted(done, before + _PAIRS_AT_ONCE, "right")), at + 1)
-        left = np.repeat(np.arange(at, stop), partners[at:stop])
-        skipped = np.repeat(done[at:stop] - partners[at:stop] - before, partners[at:stop])
-        right = starts[one_row[left]] + np.arange(len(left)) - skipped
+    while at < len(mine):
+        stop = max(int(np.searchsorted(done, done[at] + _PAIRS_AT_ONCE, "right")) - 1, at + 1)
+        some = slice(at, stop)
+        row = np.repeat(rows[some], partners[some])
+        left = np.repeat(mine[some], partners[some])
+        right = starts[other][row] + _places_in(partners[some])
         way = middle[left] - begin[right]
         part = np.clip(np.einsum("ij,ij->i", way, chord[right]) / squared[right], 0.0, 1.0)
         straight = _long(way - part[:, None] * chord[right])
         least = _over_ground(straight - bend[right], _FLATTEST) - reach[left]
-        most = _over_ground(straight + bend[right], _ROUNDEST) * 1.01 + 1.0
-        np.minimum.at(best, one_row[left], most)
-        near = least <= best[one_row[left]]
-        kept.append((left[near], right[near], least[near]))
+        most = _over_ground(straight + bend[right], _ROUNDEST)
+        most[straight > _ALMOST_THROUGH] = np.inf
+        np.minimum.at(best, row, most)
+        near = least <= best[row]
+        kept.append((row[near], left[near], right[near], least[near]))
         at = stop
-    left, right = (np.concatenate([k[side] for k in kept]) for side in (0, 1))
-    near = np.concatenate([k[2] for k in kept]) <= best[one_row[left]]
-    return left[near], right[near]
+    row, left, right = (np.concatenate([k[side] for k in kept] or [rows]) for side in (0, 1, 2))
+    near = np.concatenate([k[3] for k in kept] or [best]) <= best[row]
+    return row[near], left[near], right[near]
+
+
+def _places_in(lengths: Rows) -> Rows:
+    """Return 0, 1, ... for each run of these lengths."""
+    ends = np.cumsum(lengths)
+    return np.arange(int(ends[-1]) if len(ends) else 0) - np.repeat(ends - lengths, lengths)
 
 
 def _in_space(lon: Numbers, lat: Numbers) -> Numbers:
@@ -248,7 +274,7 @@ def _in_space(lon: Numbers, lat: Numbers) -> Numbers:
 
 
 def _long(vectors: Numbers) -> Numbers:
-    return np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    return np.asarray(np.sqrt(np.einsum("ij,ij->i", vectors, vectors)))
 
 
 def _over_ground(straight: Numbers, radius: float) -> Numbers:

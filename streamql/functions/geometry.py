@@ -2,7 +2,7 @@
 
 A position is (longitude, latitude) in degrees. Between two positions runs the line that is straight
 in these coordinates, as RFC 7946 has it: from 179 to -179 the long way round. All GeoJSON
-geometries and all WKT types without curves are read; a third coordinate is dropped.
+geometries and all WKT types without curves are read; a third coordinate counts for nothing.
 """
 
 from __future__ import annotations
@@ -94,17 +94,28 @@ def parsed(column: Column, name: str) -> Geometries:
     return found
 
 
+def on_the_globe(geometries: Geometries) -> Geometries:
+    """Return the same geometries, but polygons with a clockwise ring as the rest of the globe."""
+    import shapely
+
+    rings = shapely.get_exterior_ring(geometries.unique)  # None where it is no polygon
+    turned = ~shapely.is_missing(rings) & ~shapely.is_empty(rings) & ~shapely.is_ccw(rings)
+    unique = geometries.unique.copy()
+    unique[turned] = shapely.difference(shapely.box(-180, -90, 180, 90), unique[turned])
+    return Geometries(unique, geometries.codes)
+
+
 def _from_geojson(texts: pa.StringArray, codes: NDArray[np.int64], name: str) -> Geometry:
     import shapely
 
-    with np.errstate(all="ignore"):  # 1e400 is refused below
+    with np.errstate(all="ignore"):  # 1e400 is refused, not warned of
         found = shapely.from_geojson(texts.to_numpy(zero_copy_only=False), on_invalid="ignore")
     Geometries(found, codes).refuse(
         shapely.is_missing(found),
         f"{name}: the record is no GeoJSON geometry",
         'write {"type": "Point", "coordinates": [longitude, latitude]}; rings end where they start',
     )
-    return np.asarray(shapely.force_2d(found), object)
+    return np.asarray(found, object)
 
 
 def _from_wkt(texts: pa.StringArray, codes: NDArray[np.int64], name: str) -> Geometry:
@@ -114,13 +125,14 @@ def _from_wkt(texts: pa.StringArray, codes: NDArray[np.int64], name: str) -> Geo
     Geometries(np.empty(len(texts), object), codes).refuse(
         curved, f"{name}: curves in WKT are not supported", "give the line that follows the curve"
     )
-    found = shapely.from_wkt(texts.to_numpy(zero_copy_only=False), on_invalid="ignore")
+    with np.errstate(all="ignore"):  # nan is refused, not warned of
+        found = shapely.from_wkt(texts.to_numpy(zero_copy_only=False), on_invalid="ignore")
     Geometries(found, codes).refuse(
         shapely.is_missing(found),
         f"{name}: the text is no WKT geometry",
         "write 'POINT(longitude latitude)'; rings end where they start",
     )
-    return np.asarray(shapely.force_2d(found), object)
+    return np.asarray(found, object)
 
 
 def positions(column: Column, name: str) -> tuple[Numbers, Numbers]:

@@ -3,7 +3,8 @@
 Arguments are GeoJSON records or WKT texts (`geometry.py`). Distances follow the ellipsoid WGS84;
 the comparisons ST_INTERSECTS, ST_OVERLAPS and ST_WITHIN are made in the plane of longitude and
 latitude, where the direction of a ring says nothing, and numbers beyond 180 or 90 are as good as
-others (projected coordinates).
+others (projected coordinates). Below compatibility level 1.2 a clockwise ring stands for the rest
+of the globe (section 18); lines are straight in that plane at every level.
 """
 
 from __future__ import annotations
@@ -21,11 +22,22 @@ from ..column import Column
 from ..errors import DataError
 from ..types import Array, Type
 from .geodesics import distances
-from .geometry import WIDEST, Geometries, Numbers, parsed, position_texts, positions, record
+from .geometry import (
+    WIDEST,
+    Geometries,
+    Numbers,
+    on_the_globe,
+    parsed,
+    position_texts,
+    positions,
+    record,
+)
 from .operators import first_row
 from .registry import FunctionSet, Kernel
 
 GEOSPATIAL = FunctionSet("geospatial")
+GEOGRAPHY = FunctionSet("geospatial")
+"""The comparisons below level 1.2, where they differ from those of the same name."""
 
 _FORMS = (Type.RECORD, Type.TEXT)
 _HINT = "geometries are GeoJSON records or WKT texts: CreatePoint(latitude, longitude) makes one"
@@ -39,17 +51,6 @@ def _of_points(name: str, least: int) -> Callable[[Kernel], Kernel]:
             GEOSPATIAL.scalar(
                 name, (form,) * least, Type.RECORD, variadic=True, can_fail=True, hint=_HINT
             )(kernel)
-        return kernel
-
-    return add
-
-
-def _of_two(name: str, returns: Type) -> Callable[[Kernel], Kernel]:
-    """Declare a function of two geometries, each of which is a record or a text."""
-
-    def add(kernel: Kernel) -> Kernel:
-        for forms in product(_FORMS, repeat=2):
-            GEOSPATIAL.scalar(name, forms, returns, can_fail=True, hint=_HINT)(kernel)
         return kernel
 
     return add
@@ -132,7 +133,6 @@ def _listed(places: list[tuple[Numbers, Numbers]]) -> Array:
     return pc.binary_join_element_wise("[", texts, "]", "")
 
 
-@_of_two("ST_DISTANCE", Type.FLOAT)
 def st_distance(a: Column, b: Column) -> Array:
     """The metres between two geometries on the ellipsoid WGS84, as a float; NULL for NULL or empty.
 
@@ -148,10 +148,12 @@ def st_distance(a: Column, b: Column) -> Array:
     first, second = parsed(a, "ST_DISTANCE"), parsed(b, "ST_DISTANCE")
     for side in (first, second):
         _on_earth(side)
-    rows = np.flatnonzero((first.codes >= 0) & (second.codes >= 0))
-    result = np.full(len(a), np.nan)
-    result[rows] = distances(first.at(rows), second.at(rows))
+    result = distances(first, second)
     return pa.array(result, mask=np.isnan(result))
+
+
+for _forms in product(_FORMS, repeat=2):
+    GEOSPATIAL.scalar("ST_DISTANCE", _forms, Type.FLOAT, can_fail=True, hint=_HINT)(st_distance)
 
 
 def _on_earth(geometries: Geometries) -> None:
@@ -166,6 +168,25 @@ def _on_earth(geometries: Geometries) -> None:
     geometries.refuse(
         outline[:, 0] > WIDEST, f"ST_DISTANCE: a longitude is not from -{WIDEST:g} to {WIDEST:g}"
     )
+
+
+def _comparison(name: str) -> Callable[[Kernel], Kernel]:
+    """Declare a comparison of two geometries, with a variant for geometries on the globe."""
+
+    def add(compare: Kernel) -> Kernel:
+        def in_the_plane(a: Column, b: Column) -> Array:
+            return compare(parsed(a, name), parsed(b, name))
+
+        def on_globe(a: Column, b: Column) -> Array:
+            return compare(on_the_globe(parsed(a, name)), on_the_globe(parsed(b, name)))
+
+        in_the_plane.__doc__ = compare.__doc__
+        for forms in product(_FORMS, repeat=2):
+            for family, kernel in ((GEOSPATIAL, in_the_plane), (GEOGRAPHY, on_globe)):
+                family.scalar(name, forms, Type.BIGINT, can_fail=True, hint=_HINT)(kernel)
+        return compare
+
+    return add
 
 
 def _compared(test: Any, a: Geometries, b: Geometries) -> Array:
@@ -185,8 +206,8 @@ def _compared_either_way(test: Any, a: Geometries, b: Geometries) -> Array:
     return _compared(test, a, b) if len(a.unique) <= len(b.unique) else _compared(test, b, a)
 
 
-@_of_two("ST_INTERSECTS", Type.BIGINT)
-def st_intersects(a: Column, b: Column) -> Array:
+@_comparison("ST_INTERSECTS")
+def st_intersects(a: Geometries, b: Geometries) -> Array:
     """1 if two geometries have a place in common (a border counts), else 0; NULL for NULL.
 
     Lines, and any other geometries, as they lie in the plane of longitude and latitude. A polygon
@@ -199,12 +220,11 @@ def st_intersects(a: Column, b: Column) -> Array:
     """
     import shapely
 
-    name = "ST_INTERSECTS"
-    return _compared_either_way(shapely.intersects, parsed(a, name), parsed(b, name))
+    return _compared_either_way(shapely.intersects, a, b)
 
 
-@_of_two("ST_OVERLAPS", Type.BIGINT)
-def st_overlaps(a: Column, b: Column) -> Array:
+@_comparison("ST_OVERLAPS")
+def st_overlaps(a: Geometries, b: Geometries) -> Array:
     """1 if two geometries of one dimension cover each other in part, else 0; NULL for NULL.
 
     0 if they are apart, if they share no more than a border, and if one lies within the other or
@@ -217,12 +237,11 @@ def st_overlaps(a: Column, b: Column) -> Array:
     """
     import shapely
 
-    name = "ST_OVERLAPS"
-    return _compared_either_way(shapely.overlaps, parsed(a, name), parsed(b, name))
+    return _compared_either_way(shapely.overlaps, a, b)
 
 
-@_of_two("ST_WITHIN", Type.BIGINT)
-def st_within(a: Column, b: Column) -> Array:
+@_comparison("ST_WITHIN")
+def st_within(a: Geometries, b: Geometries) -> Array:
     """1 if the first geometry lies within the second (a polygon, as a rule), else 0; NULL for NULL.
 
     A point on the border is not within; a polygon is within itself and may touch the border from
@@ -235,4 +254,4 @@ def st_within(a: Column, b: Column) -> Array:
     """
     import shapely
 
-    return _compared(shapely.contains, parsed(b, "ST_WITHIN"), parsed(a, "ST_WITHIN"))
+    return _compared(shapely.contains, b, a)

@@ -74,9 +74,7 @@ class KeyTable:
         """Keep the values of codes that are new, in the order of the codes."""
         if len(codes) == 0 or codes.max() < self.count:
             return
-        fresh = np.flatnonzero(codes >= self.count)
-        _, first = np.unique(codes[fresh], return_index=True)
-        rows = fresh[first]
+        rows = first_rows(codes, self.count)
         for kept, column in zip(self._seen, columns, strict=True):
             kept.append(column.take(rows))
         self.count += len(rows)
@@ -108,6 +106,21 @@ class KeyTable:
         self.codes(state["values"], state["count"])
 
 
+def first_rows(codes: Ints, known: int) -> Ints:
+    """Return the row in which each code from `known` on comes first, in the order of the codes.
+
+    There is at least one row for each of them.
+    """
+    fresh = np.flatnonzero(codes >= known)
+    # new codes mostly rise row by row: then each first row is one that exceeds all before it
+    highest = np.maximum.accumulate(codes[fresh])
+    rising = np.append(True, highest[1:] > highest[:-1])
+    if int(rising.sum()) == int(highest[-1]) - known + 1:
+        return fresh[rising]
+    _, first = np.unique(codes[fresh], return_index=True)
+    return fresh[first]
+
+
 def _column_codes(column: Column, table: dict[Any, int], *, add: bool = True) -> Ints:
     codes = np.empty(len(column), np.int64)
     for rows, part in column.parts():
@@ -127,7 +140,7 @@ def _part_codes(part: Column, table: dict[Any, int], add: bool) -> Ints:
         values = [(part.type.value, canonical(v)) for v in values]
     elif part.type in (Type.BIT, Type.DATETIME):
         values = [(part.type.value, v) for v in values]
-    known = np.fromiter((_code(v, table, add) for v in values), np.int64, len(values))
+    known = _codes(values, table, add)
     if encoded.null_count == 0:
         coded: Ints = known[np.asarray(encoded.indices)]
         return coded
@@ -138,6 +151,14 @@ def _part_codes(part: Column, table: dict[Any, int], add: bool) -> Ints:
     return codes
 
 
+def _codes(values: list[Any], table: dict[Any, int], add: bool) -> Ints:
+    """Return the code of each value; one dictionary step for each distinct value of a batch."""
+    if add:
+        take = table.setdefault
+        return np.array([take(v, len(table)) for v in values], np.int64)
+    return np.array([table.get(v, -1) for v in values], np.int64)
+
+
 def _code(value: Any, table: dict[Any, int], add: bool) -> int:
     return table.setdefault(value, len(table)) if add else table.get(value, -1)
 
@@ -146,6 +167,6 @@ def dense(codes: Ints, table: dict[int, int], *, add: bool = True) -> Ints:
     """Give the distinct numbers of an array small codes."""
     encoded = pa.array(codes).dictionary_encode()
     values = encoded.dictionary.to_pylist()
-    known = np.fromiter((_code(v, table, add) for v in values), np.int64, len(values))
+    known = _codes(values, table, add)
     coded: Ints = known[np.asarray(encoded.indices)]
     return coded

@@ -65,12 +65,20 @@ class GroupedTimes:
     """
 
     def __init__(self, codes: Ints, times: Ints) -> None:
-        self.order = _order(codes, times)
+        steps = np.diff(times)
+        if (steps >= 0).all():
+            self.order = argsort_codes(codes)
+            new = np.append(True, steps > 0)[: len(times)]
+            self._instants = times[new]
+            ranks = (np.cumsum(new) - 1)[self.order]
+        else:
+            by_time = np.argsort(times, kind="stable")
+            self.order = by_time[argsort_codes(codes[by_time])]
+            self._instants, inverse = np.unique(times, return_inverse=True)
+            ranks = inverse[self.order]
         self.codes = codes[self.order]
         self.times = times[self.order]
-        self._instants = np.unique(times)
         self._width = len(self._instants) + 1
-        ranks = np.searchsorted(self._instants, self.times)
         self._keys = self.codes * self._width + ranks
 
     def place(self, codes: Ints, times: Ints, side: Literal["left", "right"]) -> Ints:
@@ -88,13 +96,6 @@ class GroupedTimes:
     def from_until(self, codes: Ints, low: Ints, high: Ints) -> Ranges:
         """Return the places of each group whose time lies in [low, high]."""
         return Ranges(self.place(codes, low, "left"), self.place(codes, high, "right"))
-
-
-def _order(codes: Ints, times: Ints) -> Ints:
-    if len(times) and bool((times[1:] < times[:-1]).any()):
-        by_time = np.argsort(times, kind="stable")
-        return by_time[argsort_codes(codes[by_time])]
-    return argsort_codes(codes)
 
 
 def argsort_codes(codes: Ints) -> Ints:

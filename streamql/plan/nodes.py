@@ -261,7 +261,7 @@ class Write(_OneInput):
 
 Plan: TypeAlias = (
     Scan | Narrow | SetTime | Filter | Project | Unnest | Score | Analyze | Group | Join | Lookup
-    | Union | Write
+    | Union | Recognize | Write
 )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from ..plan.nodes import (
     Narrow,
     Plan,
     Project,
+    Recognize,
     Scan,
     Score,
     SetTime,
@@ -33,6 +34,7 @@ from .operators.group import GroupOperator
 from .operators.join import JoinOperator
 from .operators.narrow import NarrowOperator
 from .operators.project import ProjectOperator
+from .operators.recognize import RecognizeOperator
 from .operators.score import ScoreOperator
 from .operators.set_time import Order, SetTimeOperator, TimeReport
 from .operators.union import UnionOperator
@@ -134,6 +136,8 @@ class _Builder:
                 return self._set_time(plan)
             case Score(name=name, call=call, guard=guard):
                 return ScoreOperator(name, call, guard, self.around.open_scorer(call.function))
+            case Recognize():
+                return RecognizeOperator(plan)
             case Analyze(calls=calls):
                 return AnalyzeOperator(calls)
             case Group(windows=windows, keys=keys, aggregations=aggregations):

@@ -115,10 +115,14 @@ class Graph:
         """Return how far an input has come: the least watermark of what it feeds directly."""
         return min((node.sent for node, _ in self.entries[name]), default=END)
 
+    def advance(self, name: str, time: int) -> None:
+        """Tell what an input feeds that no event will arrive before `time` any more."""
+        for node, port in self.entries[name]:
+            node.advance(port, time)
+
     def finish(self, name: str) -> None:
         """Tell what an input feeds that it has ended."""
-        for node, port in self.entries[name]:
-            node.advance(port, END)
+        self.advance(name, END)
 
     def restart(self) -> None:
         """Replace all operators by new ones with the state of the old ones."""

@@ -61,7 +61,9 @@ class InputReader:
     """Reads one input in a thread of its own, never more than a few blocks ahead.
 
     `wake` is called from that thread whenever something new is there. `reads` tells which rows are
-    wanted of the events. For tests `cut` yields the size of each next batch.
+    wanted of the events. `clock` tells, in ticks, when events of a live input arrive: that is when
+    the pipeline takes them, so that an instant that has passed brings no more of them. For tests
+    `cut` yields the size of each next batch.
     """
 
     name: str
@@ -71,6 +73,7 @@ class InputReader:
     wake: Callable[[], None]
     cut: Iterator[int] | None = None
     reads: Reads = field(default_factory=Reads)
+    clock: Callable[[], int] | None = None
     counts: InputCounts = field(default_factory=InputCounts)
 
     def __post_init__(self) -> None:
@@ -166,7 +169,8 @@ class InputReader:
 
     def _batch(self, block: Decoded) -> Batch:
         rows: Rows = block.rows
-        times = np.full(len(rows), self.start, np.int64)
+        now = self.start if self.clock is None else self.clock()
+        times = np.full(len(rows), now, np.int64)
         reserved = [f for f in (self.settings.arrival_field, self.settings.metadata_field) if f]
         if self.settings.arrival_field:
             arrivals = rows.field((self.settings.arrival_field,))

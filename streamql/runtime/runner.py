@@ -68,7 +68,7 @@ class Runner:
     def _read(self, reached: Mapping[str, list[Node]]) -> bool:
         moved = False
         for name, reader in self.readers.items():
-            if reader.done or self._is_ahead(name):
+            if reader.done or (reader.clock is None and self._is_ahead(name)):
                 continue
             if any(n.operator.saturated for n in reached[name]):
                 continue
@@ -81,6 +81,8 @@ class Runner:
                     self.graph.restart()
             if reader.done:
                 self.graph.finish(name)
+            elif reader.clock is not None and not reader.waiting:
+                self.graph.advance(name, reader.clock())
             moved |= before
         return moved
 

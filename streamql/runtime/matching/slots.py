@@ -131,11 +131,12 @@ def _by_rows(automaton: Automaton, masks: Sequence[Mask], slots: Slots) -> list[
     fits = np.column_stack([masks[v] for v in automaton.variables])
     table = np.empty((size, len(places)), np.int64)
     later = nothing
-    end, some, by_row = slots.ends.tolist(), fits.any(axis=1).tolist(), fits.tolist()
+    end: list[bool] = slots.ends.tolist()
+    by_row: list[list[bool]] = fits.tolist()
     for slot in range(size - 1, -1, -1):
         if end[slot]:
             now = [slot + 1] * len(places)
-        elif not some[slot]:
+        elif True not in by_row[slot]:
             now = nothing
         else:
             now = nothing.copy()

@@ -17,8 +17,17 @@ from ...types import Type
 from .slots import Ints, Slots
 from .walk import Found
 
-_CLASSES = {Type.BIT: 0, Type.BIGINT: 1, Type.FLOAT: 1, Type.NUMBER: 1, Type.DATETIME: 2}
-_LAST_CLASS = 3
+_CLASSES = {
+    Type.BIT: 0,
+    Type.BIGINT: 1,
+    Type.FLOAT: 1,
+    Type.NUMBER: 1,
+    Type.DATETIME: 2,
+    Type.TEXT: 3,
+    Type.RECORD: 4,
+    Type.ARRAY: 5,
+}
+"""Values of different types in one column are put in this order."""
 
 
 def picked(pick: Pick, found: Found, automaton: Automaton, slots: Slots, column: Column) -> Ints:
@@ -91,7 +100,7 @@ def _comparable(column: Column) -> list[tuple[Any, Column]]:
 
 
 def _class(part: Column) -> int:
-    return _CLASSES.get(part.type, _LAST_CLASS)
+    return _CLASSES[part.type]
 
 
 def sort_keys(column: Column) -> list[Any]:

@@ -67,7 +67,8 @@ class _Jump:
         """Return the slot after the last one that a repeat from each slot takes."""
         run = self._run[np.searchsorted(self._fits, slots)]
         last = np.searchsorted(self._keys, limits + run * self._width, "right") - 1
-        return self._fits[last] + 1
+        stops: Ints = self._fits[last] + 1
+        return stops
 
 
 def _walk(

@@ -94,7 +94,11 @@ class SetTimeOperator(Operator):
         yield from self._waiting.until(self._watermark())
 
     def on_watermark(self, time: int) -> Iterable[Batch]:
-        return self._waiting.until(END) if time == END else ()
+        """Let rows go; the watermark of an input is the time before which no event arrives."""
+        if time == END:
+            return self._waiting.until(END)
+        self._arrived = max(self._arrived, time)
+        return self._waiting.until(self._watermark())
 
     def output_watermark(self, time: int) -> int:
         return END if time == END else self._watermark()

@@ -17,7 +17,7 @@ from ...errors import RunError
 from ...expressions.nodes import Aggregation
 from ...functions.aggregate import Accumulator
 from ...grouping.grid import last_window, next_end, windows_of
-from ...grouping.keys import dense
+from ...grouping.keys import dense, first_rows
 from ...grouping.ranges import Ranges
 from ...plan.windows import Hopping
 from ..policies import BEGIN
@@ -72,10 +72,8 @@ class PaneKeeper(Keeper):
     def _slots_of(self, ends: Ints, codes: Ints) -> Ints:
         panes = dense(ends, self._panes)
         slots = dense((panes << 32) | codes, self._slots)
-        fresh = np.flatnonzero(slots >= len(self._ends))
-        if len(fresh):
-            _, first = np.unique(slots[fresh], return_index=True)
-            rows = fresh[first]
+        if len(slots) and slots.max() >= len(self._ends):
+            rows = first_rows(slots, len(self._ends))
             self._ends = np.concatenate([self._ends, ends[rows]])
             self._codes = np.concatenate([self._codes, codes[rows]])
         return slots
