@@ -75,7 +75,7 @@ class Engine:
     # -- functions --------------------------------------------------------------------------
 
     def javascript(self, name: str, source: str, file: str | None = None) -> None:
-        """Make a JavaScript function callable as `udf.name`; `source` is its text."""
+        """Make a JavaScript text callable as `udf.name`, or as `uda.name` if it aggregates."""
         self._functions.add_javascript(name, source, file or f"{name}.js")
 
     def model(self, name: str, spec: str, **settings: Any) -> None:
@@ -109,7 +109,7 @@ class Engine:
         self._functions.add(function)
 
     def functions_from(self, directory: str | Path) -> None:
-        """Make each ALIAS.js of a folder callable as `udf.ALIAS`."""
+        """Make each ALIAS.js of a folder callable as `udf.ALIAS` or `uda.ALIAS`."""
         self._functions.add_directory(Path(directory))
 
     def function_from(self, alias: str, spec: str) -> None:
@@ -172,7 +172,7 @@ class Engine:
 
     def _compile(self, script: str) -> Plan:
         tree = parse(script)
-        registry = Registry(BUILTINS, self._functions.by_alias())
+        registry = Registry(BUILTINS, self._functions.by_alias(), self._functions.aggregates())
         environment = Environment(
             self._inputs.shapes(),
             self._inputs.references(),

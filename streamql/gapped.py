@@ -17,6 +17,7 @@ class GappedRows(Rows):
         self._rows = rows
         self._index = index
         self._known = known
+        self.textual = rows.textual
 
     def __len__(self) -> int:
         return len(self._index)
@@ -28,6 +29,8 @@ class GappedRows(Rows):
         return self._gapped(self._rows.record())
 
     def _gapped(self, column: Column) -> Column:
+        if self._known.all():
+            return column.take(self._index)
         if not self._known.any():
             return nulls(len(self._index))
         index = pa.array(self._index, mask=~self._known)

@@ -3,7 +3,7 @@
 import pytest
 
 import streamql
-from streamql.errors import BindError, CompileError, NotSupportedYet, RunError, render
+from streamql.errors import BindError, CompileError, RunError, render
 
 ROWS = [{"a": 1, "b": 2, "s": "x", "r": {"k": 1}, "arr": [1, 2]}]
 

@@ -97,6 +97,7 @@ COMPARED = [
     ("ST_INTERSECTS", L((-10, 0), (0, 0), (10, 0)), L((0, 10), (0, 0), (0, -10)), 1),
     ("ST_INTERSECTS", L((-10, 0), (10, 0)), L((-10, 10), (10, 10)), 0),
     ("ST_INTERSECTS", L((0, 0), (1, 0)), L((1, 0), (2, 0)), 1),
+    ("ST_INTERSECTS", L((1, 1), (1, 1)), L((0, 0), (2, 2)), 1),  # a line that stays at its place
     ("ST_INTERSECTS", YARD, P(10, 5), 1),
     ("ST_INTERSECTS", YARD, L((-5, 5), (15, 5)), 1),
     ("ST_INTERSECTS", HOLED, P(5, 5), 0),
@@ -222,6 +223,7 @@ REFUSED = [
     ),
     ("ST_WITHIN", (P(0, 0), G((0, 0), (1, 0), (1, 1))), 0, "no GeoJSON"),
     ("ST_WITHIN", (P(0, 0), [YARD, BOWTIE]), 1, "not valid: Self-intersection"),
+    ("ST_WITHIN", (["POINT(1 1)", "MULTILINESTRING((1 1, 1 1))"], YARD), 1, "not valid: Too few"),
     ("ST_OVERLAPS", (["POINT(1 1)", "POINT(1)"], YARD), 1, "no WKT geometry"),
     ("ST_INTERSECTS", ("", YARD), 0, "no WKT geometry"),
     ("ST_INTERSECTS", (["POINT(1 1)", "CIRCULARSTRING(0 0, 1 1, 2 0)"], YARD), 1, "curves in WKT"),

@@ -1,61 +1,17 @@
-"""MATCH_RECOGNIZE end to end: a table of patterns, and random ones against a plain matcher."""
+"""MATCH_RECOGNIZE end to end: tables of patterns, limits, conditions, measures and errors."""
 
 from __future__ import annotations
 
 import itertools
 import random
-import re
 from datetime import datetime
 
 import pytest
+from recognizing import events_of, in_every_way, query_of, run, time_of
 
 import streamql
 from streamql.errors import BindError, DataError
-
-ALL_AT_ONCE = None
-
-
-def _time(second):
-    return f"2024-03-05T08:{second // 60:02}:{second % 60:02}Z"
-
-
-def _events(text, first=0):
-    """`a1 b2 . c3`: an event a second of this kind and value; `.` is a second without one."""
-    return [
-        {"at": _time(first + i), "kind": word[0], "v": int(word[1:] or 0)}
-        for i, word in enumerate(text.split())
-        if word != "."
-    ]
-
-
-def _run(query, events, cut=ALL_AT_ONCE, restart=False):
-    with streamql.Engine() as engine:
-        engine.register("r", events)
-        engine.cut = cut
-        engine.restart = restart
-        return engine.sql(query).fetchall()
-
-
-def _in_every_way(query, events):
-    """Return the rows, after a check that they are the same however the input is cut."""
-    whole = _run(query, events)
-    assert _run(query, events, itertools.repeat(1)) == whole
-    assert _run(query, events, itertools.repeat(1), restart=True) == whole
-    sizes = random.Random(len(events))
-    cut = iter(lambda: sizes.randint(1, 4), 0)
-    assert _run(query, events, cut, restart=True) == whole
-    return whole
-
-
-def _query(pattern, define="", measures="", limit="minute, 1", partition="", select="*"):
-    define = define or "A AS A.kind = 'a', B AS B.kind = 'b', C AS C.kind = 'c'"
-    used = [d for d in define.split(", ") if d.split()[0] in pattern] or [f"{pattern[0]} AS v = 1"]
-    return (
-        f"SELECT {select} FROM r TIMESTAMP BY at MATCH_RECOGNIZE (LIMIT DURATION ({limit}) "
-        f"{partition} MEASURES {measures or 'Classifier() AS m, First(v) AS f'} "
-        f"AFTER MATCH SKIP TO NEXT ROW PATTERN ({pattern}) DEFINE {', '.join(used)}) AS T"
-    )
-
+from streamql.runtime.graph import Graph
 
 PATTERNS = [
     ("A B", "a1 b2 a3 a4 b5", [("AB", 1), ("AB", 4)]),
@@ -88,7 +44,7 @@ PATTERNS = [
 
 @pytest.mark.parametrize(("pattern", "events", "expected"), PATTERNS)
 def test_patterns(pattern, events, expected):
-    rows = _in_every_way(_query(pattern), _events(events))
+    rows = in_every_way(query_of(pattern), events_of(events))
     found = [("".join(row["m"]), row["f"]) for row in rows]
     assert sorted(found, key=lambda f: f[1]) == expected
 
@@ -105,7 +61,7 @@ LIMITS = [
 
 @pytest.mark.parametrize(("pattern", "events", "limit", "expected"), LIMITS)
 def test_a_match_is_shorter_than_the_limit(pattern, events, limit, expected):
-    rows = _in_every_way(_query(pattern, limit=limit), _events(events))
+    rows = in_every_way(query_of(pattern, limit=limit), events_of(events))
     found = [("".join(row["m"]), row["f"]) for row in rows]
     assert sorted(found, key=lambda f: f[1]) == expected
 
@@ -130,11 +86,11 @@ CONDITIONS = [
 
 @pytest.mark.parametrize(("pattern", "define", "events", "expected"), CONDITIONS)
 def test_conditions_on_bound_events(pattern, define, events, expected):
-    events = _events(events)
-    query = _query(pattern, define, "Classifier() AS m, First(id) AS f")
+    events = events_of(events)
+    query = query_of(pattern, define, "Classifier() AS m, First(id) AS f")
     for number, event in enumerate(events):
         event["id"] = number
-    rows = _in_every_way(query, events)
+    rows = in_every_way(query, events)
     values = [str(e["v"]) for e in events]
     found = [(r["f"], " ".join(values[r["f"] : r["f"] + len(r["m"])])) for r in rows]
     assert [text for _, text in sorted(found)] == expected
@@ -146,7 +102,7 @@ MEASURES = [
     ("Last(B.v) - First(A.v) AS x, Max(v) AS y, Min(r.v) AS z, UPPER(Last(kind)) AS w",
      [6, 9, 1, "B"]),
     ("System.Timestamp() AS x, DATEDIFF(second, First(A.at), Last(B.at)) AS y, 1 AS z, "
-     "First(C.v) AS w", [_time(3), 3, 1, None]),
+     "First(C.v) AS w", [time_of(3), 3, 1, None]),
     ("First(A.n.x) AS x, Last(A.n.x) AS y, Min(A.n.x) AS z, Max(A.n.x) AS w", [None, 2, 1.5, 2]),
     ("First(A.s) AS x, Last(A.s) AS y, Min(A.s) AS z, Max(A.s) AS w", ["b", "c", "a", "c"]),
 ]  # fmt: skip
@@ -154,10 +110,10 @@ MEASURES = [
 
 @pytest.mark.parametrize(("measures", "expected"), MEASURES)
 def test_measures(measures, expected):
-    events = _events("a3 a1 a2 b9")
+    events = events_of("a3 a1 a2 b9")
     for event, inner, text in zip(events, [None, 1.5, 2, 7], "bacx", strict=True):
         event.update(n={"x": inner}, s=text)
-    rows = _in_every_way(_query("A+ (B | C)", measures=measures), events)
+    rows = in_every_way(query_of("A+ (B | C)", measures=measures), events)
     assert list(rows[0]) == ["x", "y", "z", "w"]
     assert [_text(v) for v in rows[0].values()] == [_text(v) for v in expected]
 
@@ -168,14 +124,14 @@ def _text(value):
 
 def test_partitions_do_not_meet_and_results_come_in_order_of_time():
     events = [
-        {"at": _time(s), "k": k, "kind": kind, "v": s}
+        {"at": time_of(s), "k": k, "kind": kind, "v": s}
         for s, k, kind in [
             (0, "x", "a"), (1, "y", "a"), (2, None, "a"), (3, "y", "b"), (4, "x", "b"),
             (5, None, "b"), (6, "x", "a"), (6, "x", "b"),
         ]
     ]  # fmt: skip
     measures = "Last(A.k) AS k, First(v) AS f, Last(v) AS l"
-    rows = _in_every_way(_query("A B", measures=measures, partition="PARTITION BY k"), events)
+    rows = in_every_way(query_of("A B", measures=measures, partition="PARTITION BY k"), events)
     assert [(r["k"], r["f"], r["l"]) for r in rows] == [
         ("y", 1, 3), ("x", 0, 4), (None, 2, 5), ("x", 6, 6)
     ]  # fmt: skip
@@ -183,41 +139,94 @@ def test_partitions_do_not_meet_and_results_come_in_order_of_time():
 
 def test_an_open_match_does_not_hold_back_what_must_end_before_it():
     events = [
-        {"at": _time(s), "k": k, "kind": kind, "v": s}
+        {"at": time_of(s), "k": k, "kind": kind, "v": s}
         for s, k, kind in [(0, 1, "a"), (1, 2, "a"), (2, 2, "b"), (5, 1, "b")]
     ]
-    rows = _in_every_way(_query("A+ B", partition="PARTITION BY k"), events)
+    rows = in_every_way(query_of("A+ B", partition="PARTITION BY k"), events)
     assert [r["f"] for r in rows] == [1, 0]
 
 
+def test_partitions_come_and_go(monkeypatch):
+    monkeypatch.setattr("streamql.runtime.operators.recognize._TIDY", 4)
+    kinds = random.Random(5).choices("ab", k=80)
+    events = [
+        {"at": time_of(i), "k": i // 8 * 3 + i % 3, "kind": kind, "v": i}
+        for i, kind in enumerate(kinds)
+    ]
+    measures = "First(v) AS f, Last(v) AS l"
+    for define in ("", "A AS kind = 'a', B AS kind = 'b' AND B.v > Last(A.v)"):
+        query = query_of("A+ B", define, measures, "second, 20", "PARTITION BY k")
+        found = [(r["l"], r["f"]) for r in in_every_way(query, events)]
+        expected = []
+        for last, end in enumerate(events):
+            for start in events[:last]:
+                between = [e["kind"] for e in events[start["v"] : last] if e["k"] == end["k"]]
+                if start["k"] == end["k"] and end["kind"] == "b" and set(between) == {"a"}:
+                    expected.append((last, start["v"]))
+        assert found == expected
+
+
 def test_measures_are_columns_of_the_alias():
-    query = _query("A B", select="T.f + 1 AS g, System.Timestamp() AS t") + " WHERE f > 1"
-    rows = _in_every_way(query, _events("a1 b2 a3 b4"))
-    assert [(r["g"], _text(r["t"])) for r in rows] == [(4, _time(3))]
+    query = query_of("A B", select="T.f + 1 AS g, System.Timestamp() AS t") + " WHERE f > 1"
+    rows = in_every_way(query, events_of("a1 b2 a3 b4"))
+    assert [(r["g"], _text(r["t"])) for r in rows] == [(4, time_of(3))]
 
 
 def test_windows_after_matches_get_every_match():
     query = (
-        f"WITH m AS ({_query('A+')}) "
+        f"WITH m AS ({query_of('A+')}) "
         "SELECT COUNT(*) AS n, System.Timestamp() AS t FROM m GROUP BY TumblingWindow(second, 2)"
     )
-    rows = _in_every_way(query, _events("a1 a2 a3 b4 a5 . . b6 a7"))
+    rows = in_every_way(query, events_of("a1 a2 a3 b4 a5 . . b6 a7"))
     assert [r["n"] for r in rows] == [3, 1, 1]
 
 
+def test_windows_wait_for_matches_that_are_still_open():
+    events = [
+        {"at": time_of(s), "k": k, "kind": kind, "v": s}
+        for s, k, kind in [(1, "x", "a"), (5, "y", "c"), (6, "y", "a"), (20, "y", "c")]
+    ]
+    inner = query_of("A+", limit="second, 10", partition="PARTITION BY k")
+    query = (
+        f"WITH m AS ({inner}) "
+        "SELECT MIN(f) AS f, COUNT(*) AS n FROM m GROUP BY TumblingWindow(second, 2)"
+    )
+    assert in_every_way(query, events) == [{"f": 1, "n": 1}, {"f": 6, "n": 1}]
+
+
+def test_a_restart_takes_up_all_partitions(monkeypatch):
+    events = [
+        {"at": time_of(s), "k": k, "kind": kind, "v": s}
+        for s, k, kind in [
+            (1, "x", "a"),
+            (2, "y", "a"),
+            (3, "y", "b"),
+            (4, "y", "c"),
+            (5, "x", "b"),
+        ]
+    ]
+    define = "A AS kind = 'a', B AS kind = 'b' AND B.v > Last(A.v)"
+    restart, calls = Graph.restart, itertools.count()
+    monkeypatch.setattr(Graph, "restart", lambda g: next(calls) == 1 and restart(g))
+    query = query_of("A B*", define, partition="PARTITION BY k")
+    rows = run(query, events, itertools.repeat(1), restart=True, out_of_order="0s")
+    assert next(calls) > 3
+    assert [(r["f"], len(r["m"])) for r in rows] == [(2, 2), (1, 2)]
+
+
 def test_long_matches_need_no_stack():
-    events = _events(" ".join(["a1"] * 3000 + ["b2"]))
-    query = _query("A+ B", measures="First(A.v) AS f, Max(A.at) AS l", limit="day, 1")
-    assert len(_run(query, events)) == 3000
-    slow = _query("A+ B", "A AS A.v = 1, B AS B.v > Last(A.v)", limit="second, 50")
-    assert len(_run(slow, events[-200:])) == 49
+    events = events_of(" ".join(["a1"] * 3000 + ["b2"]))
+    query = query_of("A+ B", measures="First(A.v) AS f, Max(A.at) AS l", limit="day, 1")
+    assert len(run(query, events)) == 3000
+    slow = query_of("A+ B", "A AS A.v = 1, B AS B.v > Last(A.v)", limit="second, 50")
+    assert len(run(slow, events[-200:])) == 49
 
 
 def test_ambiguous_patterns_take_no_exponential_time():
-    events = _events(" ".join(["a1"] * 60))
+    events = events_of(" ".join(["a1"] * 30))
     define = "A AS A.v = 1, B AS B.v = 1, C AS C.v > First(A.v) + First(B.v)"
-    assert _run(_query("(A | B)* (A | B)* C", define), events) == []
-    assert _run(_query("(A | A A)+ (A* A*)* B"), events) == []
+    assert run(query_of("(A | B)* (A | B)* C", define), events) == []
+    assert run(query_of("(A | A A)+ (A* A*)* B"), events) == []
 
 
 ERRORS = [
@@ -241,116 +250,34 @@ ERRORS = [
 @pytest.mark.parametrize(("pattern", "define", "measures", "message"), ERRORS)
 def test_errors(pattern, define, measures, message):
     with pytest.raises(BindError, match=message) as caught:
-        _run(_query(pattern, define, measures), [])
+        run(query_of(pattern, define, measures), [])
     assert caught.value.span is not None
 
 
 def test_a_definition_needs_its_variable_in_the_pattern():
-    query = _query("Start End", "Start AS v = 1").replace("Start AS", "Strat AS")
+    query = query_of("Start Stop", "Start AS v = 1").replace("Start AS", "Strat AS")
     with pytest.raises(BindError, match="PATTERN has no Strat") as caught:
-        _run(query, [])
+        run(query, [])
     assert caught.value.hint == "did you mean Start?"
 
 
 def test_limit_duration_is_needed():
-    query = _query("A").replace("LIMIT DURATION (minute, 1)", "")
+    query = query_of("A").replace("LIMIT DURATION (minute, 1)", "")
     with pytest.raises(BindError, match="needs LIMIT DURATION"):
-        _run(query, [])
+        run(query, [])
 
 
 def test_remote_functions_are_refused():
     engine = streamql.Engine()
     engine.register("r", [])
     engine.model("score", "http://127.0.0.1:1/score")
-    query = _query("A", "A AS udf.score(A.v) > 1")
+    query = query_of("A", "A AS udf.score(A.v) > 1")
     with pytest.raises(BindError, match=r"udf.score is a remote function"):
         engine.sql(query)
 
 
 def test_a_data_error_names_the_event():
-    query = _query("A B", "A AS A.kind = 'a', B AS 1 / (B.v - Last(A.v)) > 0")
+    query = query_of("A B", "A AS A.kind = 'a', B AS 1 / (B.v - Last(A.v)) > 0")
     with pytest.raises(DataError) as caught:
-        _run(query, _events("c1 a2 b2"))
+        run(query, events_of("c1 a2 b2"))
     assert caught.value.event == 3
-
-
-def _matches(pattern, kinds, times, limit, index, path):
-    """Yield the ways to match `pattern` (nested tuples) from `index`, the preferred one first."""
-    match pattern:
-        case str():
-            fits = index < len(kinds) and (pattern in (".", kinds[index].upper()))
-            if fits and times[index] - times[path[0][0] if path else index] < limit:
-                yield [*path, (index, pattern)]
-        case ("seq", *parts):
-            if not parts:
-                yield path
-            else:
-                for found in _matches(parts[0], kinds, times, limit, index, path):
-                    after = index + len(found) - len(path)
-                    yield from _matches(("seq", *parts[1:]), kinds, times, limit, after, found)
-        case ("or", *options):
-            for option in options:
-                yield from _matches(option, kinds, times, limit, index, path)
-        case ("*", part):
-            for found in _matches(part, kinds, times, limit, index, path):
-                if len(found) > len(path):
-                    after = index + len(found) - len(path)
-                    yield from _matches(pattern, kinds, times, limit, after, found)
-            yield path
-        case ("+", part):
-            yield from _matches(("seq", part, ("*", part)), kinds, times, limit, index, path)
-        case ("?", part):
-            yield from _matches(("or", part, ("seq",)), kinds, times, limit, index, path)
-
-
-def _random_pattern(random_, depth):
-    kind = random_.choice(["leaf", "leaf", "seq", "or", "+", "*", "?"] if depth else ["leaf"])
-    match kind:
-        case "leaf":
-            return random_.choice("ABC.")
-        case "seq" | "or":
-            parts = [_random_pattern(random_, depth - 1) for _ in range(random_.randint(2, 3))]
-            return (kind, *parts)
-        case _:
-            return (kind, _random_pattern(random_, depth - 1))
-
-
-def _written(pattern):
-    match pattern:
-        case str():
-            return pattern
-        case ("seq", *parts):
-            return "(" + " ".join(map(_written, parts)) + ")"
-        case ("or", *options):
-            return "(" + " | ".join(map(_written, options)) + ")"
-        case (sign, part):
-            return f"({_written(part)}){sign}"
-
-
-@pytest.mark.parametrize("seed", range(12))
-@pytest.mark.parametrize("asking", [False, True])
-def test_random_patterns_match_as_a_plain_matcher_says(seed, asking):
-    random_ = random.Random(seed)
-    pattern = _random_pattern(random_, 3)
-    if not set("ABC") & set(_written(pattern)):
-        pattern = ("seq", pattern, ("?", "C"))
-    seconds = list(itertools.accumulate(random_.choice([0, 1, 1, 2]) for _ in range(25)))
-    kinds = random_.choices("abc", weights=[5, 3, 2], k=len(seconds))
-    limit = random_.randint(1, 12)
-    expected = []
-    for start in range(len(kinds)):
-        ways = _matches(pattern, kinds, seconds, limit, start, [])
-        best = next((way for way in ways if way), None)
-        if best is not None:
-            expected.append((best[-1][0], start, [name for _, name in best]))
-    events = [
-        {"at": _time(s), "kind": k, "v": i}
-        for i, (s, k) in enumerate(zip(seconds, kinds, strict=True))
-    ]
-    define = "A AS A.kind = 'a', B AS B.kind = 'b', C AS C.kind = 'c'"
-    if asking:  # what this adds is never true, but it looks at bound events
-        define = re.sub(r"= '\w'", lambda m: f"{m[0]} OR Last(kind) <> Last(kind)", define)
-    query = _query(_written(pattern), define, "Classifier() AS m, First(v) AS f, Last(v) AS l",
-                   limit=f"second, {limit}")  # fmt: skip
-    rows = _in_every_way(query, events)
-    assert [(r["l"], r["f"], r["m"]) for r in rows] == sorted(expected)

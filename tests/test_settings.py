@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from streamql.errors import NotSupportedYet, UsageError
+from streamql.errors import UsageError
 from streamql.settings import Settings
 
 

@@ -104,7 +104,8 @@ def _aggregate(
         )
     function, inputs = _signature(spec, node, scope, bind)
     for value in inputs:
-        refuse_nested(value, spec.name)
+        # analytic functions look at the input of GROUP BY: an aggregate takes their results
+        refuse_nested(value, spec.name, (Aggregation, Analytic) if analytic else Aggregation)
     if not analytic:
         return Aggregation(function.type, node.span, function, inputs)
     partition, limit, when = _over(node, scope, bind, condition, spec.name)
@@ -252,10 +253,14 @@ def _is_first(node: ast.Call, scope: Scope, bind: Bind, condition: Condition) ->
     return Analytic(Type.BIGINT, node.span, "first", None, (), interval, partition, 0, when)
 
 
-def refuse_nested(value: Expr, what: str) -> None:
+def refuse_nested(
+    value: Expr,
+    what: str,
+    refused: type[Expr] | tuple[type[Expr], ...] = (Aggregation, Analytic),
+) -> None:
     """Raise BindError if a value holds an aggregate or analytic function."""
     for part in walk(value):
-        if isinstance(part, Aggregation | Analytic):
+        if isinstance(part, refused):
             raise BindError(
                 f"an aggregate or analytic function cannot stand inside of {what}",
                 part.span,

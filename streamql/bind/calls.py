@@ -150,7 +150,9 @@ def _user_function(node: ast.Call, scope: Scope, bind: Bind) -> Call:
     function = registry.udf(node.name.text)
     if function is None:
         hint = suggest(node.name.text, registry.udfs)
-        if hint is not None:
+        if node.name.text.lower() in registry.aggregates:
+            hint = f"{node.name.text} is an aggregate: call it as uda.{node.name.text}"
+        elif hint is not None:
             hint = hint.replace("did you mean ", "did you mean udf.")
         elif node.name.text.lower() in BUILTINS:
             hint = f"{node.name.text} is built in: write it without udf."

@@ -213,7 +213,8 @@ def bind_join(
 ) -> tuple[Plan, tuple[Source, ...]]:
     """Return the plan of a join, and the relations it puts side by side.
 
-    `bind_right` takes reference data as well. `lift` moves the analytic functions of ON out of the conditions. Raises BindError.
+    `bind_right` takes reference data as well. `lift` moves the analytic functions of ON out of the
+    conditions. Raises BindError.
     """
     left, sources = bind_left(node.left)
     right, (other,) = bind_right(node.right)
@@ -226,6 +227,8 @@ def bind_join(
             node.right.span,
             "give one of them an alias",
         )
+    if not other.alias or not sources[0].alias:
+        raise BindError("a query in a JOIN needs a name", node.right.span, "write (SELECT ...) x")
     scope = scope_of((*sources, other))
     condition = Condition(scope, value, predicate)
     condition.read(node.condition)
@@ -242,6 +245,7 @@ def bind_join(
         return lift(made, made), (*sources, other)
     check_bounds(condition, node.condition.span)
     _check_substreams(sources, other, condition)
+    _check_partitions(sources, other, condition)
     made = Join(
         left, right, outer, key, other.key, tuple(condition.bounds), keys, residual, lag_of(left)
     )
@@ -263,6 +267,22 @@ def _check_substreams(sources: tuple[Source, ...], other: Source, condition: Con
                     f"the OVER column of {side.alias} must be part of the join's condition",
                     key.span,
                     "add its equality to ON",
+                )
+
+
+def _check_partitions(sources: tuple[Source, ...], other: Source, condition: Condition) -> None:
+    """Check that partitions meet partitions: their keys must be equal in ON (language 3.3)."""
+    for source in sources:
+        if not (source.partition and other.partition):
+            continue
+        for mine, theirs in zip(source.partition, other.partition, strict=False):
+            pair = _moved(mine, source.key), _moved(theirs, other.key)
+            if not any(same(a, pair[0]) and same(b, pair[1]) for a, b in condition.keys):
+                raise BindError(
+                    f"{source.alias} and {other.alias} are partitioned, and ON does not make the "
+                    "keys equal",
+                    theirs.span,
+                    "add the equality of the PARTITION BY columns to ON",
                 )
 
 

@@ -47,7 +47,8 @@ def bind_recognize(
     variables = binder.define(node.definitions)
     measures: dict[str, Expr] = {}
     for measure in node.measures:
-        name = measure.name.text
+        text = measure.name.text
+        name = text.lower() if environment.level == "1.0" else text
         if name.lower() in (m.lower() for m in measures):
             raise BindError(f"two measures are named {name}", measure.name.span, "rename one")
         measures[name] = binder.measure(measure.value)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
 
 from ..batch import MAIN
-from ..errors import BindError, NotSupportedYet, Span, suggest
+from ..errors import BindError, suggest
 from ..expressions.nodes import Expr
 from ..plan.nodes import Join, Lookup, Plan, Scan, SetTime, Shape, Unnest
 from ..syntax import nodes as ast

@@ -12,6 +12,7 @@ from .durations import duration
 
 BindKey = Callable[[ast.Expr], Expr]
 
+_MOST_WINDOWS = 100_000
 _WORDS = {
     "tumbling": ("duration", "offset"),
     "hopping": ("duration", "hop", "offset"),
@@ -103,9 +104,14 @@ def _window(node: ast.Window, bind_key: BindKey) -> Window:
             size = durations["duration"]
             return Hopping(size, size, durations.get("offset", 0), identity)
         case "hopping":
-            return Hopping(
-                durations["duration"], durations["hop"], durations.get("offset", 0), identity
-            )
+            size, hop = durations["duration"], durations["hop"]
+            if size // hop > _MOST_WINDOWS:
+                raise BindError(
+                    f"each event would lie in {size // hop:,} windows, {_MOST_WINDOWS:,} at most",
+                    node.span,
+                    "take a longer hop, or a SlidingWindow",
+                )
+            return Hopping(size, hop, durations.get("offset", 0), identity)
         case "sliding":
             return Sliding(durations["duration"], identity)
         case "session":

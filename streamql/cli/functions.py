@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
+import json
 from collections.abc import Iterable
-from inspect import cleandoc
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from ..functions.registry import ScalarFunction
+    from ..functions.documented import Entry
 
 _EPILOG = """\b
 Examples:
@@ -19,61 +18,50 @@ Examples:
 """
 
 
-@click.command("functions", epilog=_EPILOG, short_help="List the built-in functions, or show one.")
+@click.command("functions", epilog=_EPILOG, short_help="List the functions, or show one.")
 @click.argument("name", required=False)
 def functions_command(name: str | None) -> None:
-    """List the built-in functions, or show the one called NAME with its examples."""
+    """List functions, aggregates and operators, or show the one called NAME with its examples."""
     from ..errors import UsageError, suggest
+    from ..functions.documented import entries
 
-    known = {f.name.lower(): f for f in _functions()}
+    known = {entry.name.lower(): entry for entry in entries()}
     if name is None:
         click.echo(listing(known.values()))
         return
     found = known.get(name.lower())
     if found is None:
-        hint = suggest(name, [f.name for f in known.values()]) or "streamql functions lists them"
+        hint = suggest(name, [e.name for e in known.values()]) or "streamql functions lists them"
         raise UsageError(f"no built-in function {name}", hint=hint)
     click.echo(page(found))
 
 
-def listing(functions: Iterable[ScalarFunction]) -> str:
-    """Return all functions by family: signature and first sentence."""
+def listing(entries: Iterable[Entry]) -> str:
+    """Return all functions by family: the first signature, and the first sentence."""
     lines: list[str] = []
     family = ""
-    for function in functions:
-        if function.family != family:
-            family = function.family
+    for entry in entries:
+        if entry.family != family:
+            family = entry.family
             lines += ["", family] if lines else [family]
-        sentence = cleandoc(function.documentation).split("\n", 1)[0]
-        lines.append(f"  {_short(function)}\n      {sentence}")
+        lines.append(f"  {_short(entry)}\n      {entry.text.split(chr(10), 1)[0]}")
     return "\n".join(lines)
 
 
-def page(function: ScalarFunction) -> str:
-    """Return one function with all its signatures and its documentation."""
-    return "\n".join([*function.signatures(), "", cleandoc(function.documentation)])
+def page(entry: Entry) -> str:
+    """Return one function with its signatures, its documentation and its examples."""
+    lines = [*entry.usages, "", entry.text]
+    for call, value in entry.calls:
+        lines += ["", f"sql> {call}", value]
+    if entry.example is not None:
+        query, rows, expected = entry.example
+        lines += ["", *(f"sql> {line}" for line in query.split("\n"))]
+        lines += [f"  in   {json.dumps(row, ensure_ascii=False)}" for row in rows]
+        lines += [f"  out  {json.dumps(row, ensure_ascii=False)}" for row in expected]
+    return "\n".join(lines)
 
 
-def _short(function: ScalarFunction) -> str:
+def _short(entry: Entry) -> str:
     """Return the first signature, and how many more there are."""
-    first, *more = function.signatures()
+    first, *more = entry.usages
     return f"{first}  (+{len(more)})" if more else first
-
-
-def _functions() -> list[ScalarFunction]:
-    """Return the built-in functions that have a name, family by family."""
-    from dataclasses import replace
-
-    from ..functions.builtins import BUILTINS
-    from ..functions.datetime import UNIT_FUNCTIONS, unit_function
-    from ..functions.registry import ScalarFunction
-
-    units = [unit_function(name, "day") for name in UNIT_FUNCTIONS]
-    found: dict[str, list[ScalarFunction]] = {}
-    for function in (*BUILTINS.values(), *units):
-        if isinstance(function, ScalarFunction) and re.fullmatch(r"\w+", function.name):
-            if function in units:
-                function = replace(function, words=("UNIT",))
-            if function.infix is None:
-                found.setdefault(function.family, []).append(function)
-    return [function for family in found.values() for function in family]

@@ -29,7 +29,7 @@ WIDEST = 15069.0
 """The largest longitude of T-SQL's geography, in degrees; beyond 180 they go round again."""
 
 _POINT = 0
-_LINES = (1, 2, 5)  # shapely's type numbers: LineString, LinearRing, MultiLineString
+_LINES = (1, 2)  # shapely's type numbers: LineString and LinearRing
 _CURVES = "(?i)(circularstring|compoundcurve|curvepolygon|multicurve|multisurface)"
 
 
@@ -64,9 +64,22 @@ class Geometries:
 def parsed(column: Column, name: str) -> Geometries:
     """Return the geometries of a record column (GeoJSON) or a text column (WKT).
 
-    Raises DataError with the row for what is no geometry, for numbers that are not finite and for
-    polygons that are not valid (a ring that crosses itself). `name` is the calling function.
+    A line that stays at one place is that point. Raises DataError with the row for what is no
+    geometry, for numbers that are not finite, and for geometries that are not valid (a ring that
+    crosses itself). `name` is the calling function.
     """
+    import shapely
+
+    found = _read(column, name)
+    still = np.isin(shapely.get_type_id(found.unique), _LINES) & ~shapely.is_empty(found.unique)
+    still &= shapely.length(found.unique) == 0
+    if still.any():  # neither a line nor a point for shapely, which compares it now so, now so
+        starts = shapely.get_coordinates(shapely.get_point(found.unique[still], 0))
+        found.unique[still] = shapely.points(starts)
+    return found
+
+
+def _read(column: Column, name: str) -> Geometries:
     import shapely  # 8 ms, and only queries with such a function need it
 
     values = column.values
@@ -88,7 +101,7 @@ def parsed(column: Column, name: str) -> Geometries:
         reason = shapely.is_valid_reason(found.unique[np.argmax(flawed)])
         found.refuse(
             flawed,
-            f"{name}: the polygon is not valid: {reason}",
+            f"{name}: the geometry is not valid: {reason}",
             "a ring must not cross or touch itself, and a hole lies inside of its ring",
         )
     return found
@@ -142,7 +155,7 @@ def positions(column: Column, name: str) -> tuple[Numbers, Numbers]:
     """
     import shapely
 
-    points = parsed(column, name)
+    points = _read(column, name)
     kinds = shapely.get_type_id(points.unique)
     wrong = (kinds != _POINT) | shapely.is_empty(points.unique)
     points.refuse(wrong, f"{name} takes points", "CreatePoint(latitude, longitude) makes one")

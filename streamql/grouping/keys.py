@@ -94,7 +94,7 @@ class KeyTable:
         moved[codes] = np.arange(len(codes))
         columns = self.values(codes)
         self.__init__(self._width)  # type: ignore[misc]
-        self.codes(columns, len(codes))
+        self._adopt(columns, len(codes))
         return moved
 
     def snapshot(self) -> dict[str, Any]:
@@ -103,7 +103,21 @@ class KeyTable:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over what `snapshot` returned."""
-        self.codes(state["values"], state["count"])
+        self._adopt(state["values"], state["count"])
+
+    def _adopt(self, columns: Columns, count: int) -> None:
+        """Take distinct values into an empty table, so that the code of each row is its number.
+
+        `codes` numbers the values of a single column type by type, NULL last.
+        """
+        codes = self.codes(columns, count)
+        numbers = np.arange(count)
+        if self._width != 1 or bool((codes == numbers).all()):
+            return
+        places = np.empty(count, np.int64)
+        places[codes] = numbers
+        self._singles[0] = {v: int(places[code]) for v, code in self._singles[0].items()}
+        self._seen = [[columns[0]]]
 
 
 def first_rows(codes: Ints, known: int) -> Ints:
@@ -116,9 +130,9 @@ def first_rows(codes: Ints, known: int) -> Ints:
     highest = np.maximum.accumulate(codes[fresh])
     rising = np.append(True, highest[1:] > highest[:-1])
     if int(rising.sum()) == int(highest[-1]) - known + 1:
-        return fresh[rising]
+        return np.asarray(fresh[rising], np.int64)
     _, first = np.unique(codes[fresh], return_index=True)
-    return fresh[first]
+    return np.asarray(fresh[first], np.int64)
 
 
 def _column_codes(column: Column, table: dict[Any, int], *, add: bool = True) -> Ints:

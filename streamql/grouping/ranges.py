@@ -65,29 +65,34 @@ class GroupedTimes:
     """
 
     def __init__(self, codes: Ints, times: Ints) -> None:
-        steps = np.diff(times)
-        if (steps >= 0).all():
+        if (np.diff(times) >= 0).all():
             self.order = argsort_codes(codes)
-            new = np.append(True, steps > 0)[: len(times)]
-            self._instants = times[new]
-            ranks = (np.cumsum(new) - 1)[self.order]
         else:
             by_time = np.argsort(times, kind="stable")
             self.order = by_time[argsort_codes(codes[by_time])]
-            self._instants, inverse = np.unique(times, return_inverse=True)
-            ranks = inverse[self.order]
         self.codes = codes[self.order]
         self.times = times[self.order]
-        self._width = len(self._instants) + 1
-        self._keys = self.codes * self._width + ranks
+        self._first = int(times.min()) if len(times) else 0
+        self._instants: Ints | None = None
+        # group and time as one number: the time itself if that fits into 64 bits, else its rank
+        self._width = (int(times.max()) - self._first if len(times) else 0) + 3
+        if (int(self.codes[-1]) + 2 if len(codes) else 1) * self._width >= 2**62:
+            self._instants = np.unique(times)
+            self._width = len(self._instants) + 3
+        self._keys = self._key(self.codes, self.times, "left")
+
+    def _key(self, codes: Ints, times: Ints, side: Literal["left", "right"]) -> Ints:
+        if self._instants is None:
+            ranks = np.clip(times, self._first - 1, self._first + self._width - 2) - self._first
+            return codes * self._width + ranks + (2 if side == "right" else 1)
+        return codes * self._width + np.searchsorted(self._instants, times, side) + 1
 
     def place(self, codes: Ints, times: Ints, side: Literal["left", "right"]) -> Ints:
         """Return where a row of this group and time would stand.
 
         `left`: before the rows of the same time; `right`: after them.
         """
-        ranks = np.searchsorted(self._instants, times, side)
-        return np.searchsorted(self._keys, codes * self._width + ranks)
+        return np.searchsorted(self._keys, self._key(codes, times, side))
 
     def after_until(self, codes: Ints, low: Ints, high: Ints) -> Ranges:
         """Return the places of each group whose time lies in (low, high]."""

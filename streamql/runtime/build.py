@@ -136,10 +136,8 @@ class _Builder:
                 return self._set_time(plan)
             case Score(name=name, call=call, guard=guard):
                 return ScoreOperator(name, call, guard, self.around.open_scorer(call.function))
-            case Recognize():
-                return RecognizeOperator(plan)
-            case Analyze(calls=calls):
-                return AnalyzeOperator(calls)
+            case Analyze() | Recognize():
+                return _over_partitions(plan)
             case Group(windows=windows, keys=keys, aggregations=aggregations):
                 return GroupOperator(windows, keys, aggregations, keeps_no_rows(plan))
             case Join():
@@ -162,3 +160,8 @@ class _Builder:
             self.around.start,
             self.around.reports[plan.input],
         )
+
+
+def _over_partitions(plan: Analyze | Recognize) -> Operator:
+    """Return an operator that looks at rows together with others of their partition."""
+    return AnalyzeOperator(plan.calls) if isinstance(plan, Analyze) else RecognizeOperator(plan)

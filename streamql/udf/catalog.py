@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
+from ..functions.aggregate import AggregateSpec
 from ..functions.registry import Function
 from ..settings import Settings
 from .dead_letters import DeadLetters
@@ -23,6 +24,7 @@ class Functions:
         self._settings = settings
         self._on_warning = on_warning
         self._functions: dict[str, Function] = {}
+        self._aggregates: dict[str, AggregateSpec] = {}
         self._javascript: JavaScriptRuntime | None = None
         self._loop: ScoringLoop | None = None
         self._dead_letters: DeadLetters | None = None
@@ -30,20 +32,28 @@ class Functions:
     def by_alias(self) -> dict[str, Function]:
         """Return the functions by their lower-case alias. Raises UsageError for stray settings."""
         for alias in self._settings.functions:
-            if alias.lower() not in self._functions:
+            if alias.lower() not in self._functions and alias.lower() not in self._aggregates:
                 raise UsageError(
                     f"--set {alias}....: there is no function {alias}",
                     hint=f"give it with --function {alias}=SPEC",
                 )
         return dict(self._functions)
 
+    def aggregates(self) -> dict[str, AggregateSpec]:
+        """Return the user aggregates by their lower-case alias."""
+        return dict(self._aggregates)
+
     def add(self, function: Function) -> None:
-        """Add a function; a later one of the same alias wins."""
+        """Add a function; a later function or aggregate of the same alias wins."""
         self._functions[function.name.lower()] = function
+        self._aggregates.pop(function.name.lower(), None)
 
     def add_javascript(self, alias: str, source: str, file: str) -> None:
-        """Add a JavaScript function from its text. Raises CompileError with the script's line."""
-        from .javascript import JavaScriptRuntime, load_function
+        """Add `udf.alias`, or `uda.alias` if the text is that of an aggregate.
+
+        Raises CompileError with the script's line.
+        """
+        from .javascript import JavaScriptRuntime, is_aggregate, load_aggregate, load_function
 
         if self._javascript is None:
             self._javascript = JavaScriptRuntime(
@@ -51,7 +61,11 @@ class Functions:
                 max_heap=self._settings.js_memory,
                 bits_as_numbers=self._settings.compatibility_level != "1.2",
             )
-        self.add(load_function(alias, source, file, self._javascript))
+        if is_aggregate(self._javascript, alias, source, file):
+            self._aggregates[alias.lower()] = load_aggregate(self._javascript, alias, source, file)
+            self._functions.pop(alias.lower(), None)
+        else:
+            self.add(load_function(alias, source, file, self._javascript))
 
     def add_model(self, alias: str, spec: str, given: dict[str, str]) -> None:
         """Add a scoring function behind a URL or in a score.py."""
@@ -81,7 +95,7 @@ class Functions:
             )
 
     def add_directory(self, directory: Path) -> None:
-        """Add each ALIAS.js of a folder as `udf.ALIAS`."""
+        """Add each ALIAS.js of a folder as `udf.ALIAS` or `uda.ALIAS`."""
         if not directory.is_dir():
             raise UsageError(
                 f"no folder {directory}", hint="--functions takes a folder of .js files"

@@ -6,15 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import pyarrow.compute as pc
 
 from ...column import Column
 from ...errors import RunError
 from ...grouping.keys import KeyTable
-from ...grouping.ranges import Ranges, of_lengths
+from ...grouping.ranges import Ranges, argsort_codes, of_lengths
 from ...types import Type
 from ..aggregate import Aggregate
 from .ordering import in_portions
 from .values import Ints
+
+_PLAIN = (Type.BIGINT, Type.FLOAT, Type.TEXT, Type.DATETIME)
+"""Types whose values are equal if what is stored is."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +34,11 @@ class Distinct(Aggregate):
         object.__setattr__(self, "type", self.inner.type)
 
     def over(self, inputs: Sequence[Column], times: Ints, ranges: Ranges) -> Column:
-        table = KeyTable(len(inputs))
-        codes = table.codes(inputs, len(times))
+        before = _previous(_codes(inputs, len(times)))
 
         def compute(some: Ranges) -> Column:
             rows, owners = some.flat()
-            _, first = np.unique(owners * max(table.count, 1) + codes[rows], return_index=True)
-            first.sort()
+            first = np.flatnonzero(before[rows] < some.starts[owners])
             rows, owners = rows[first], owners[first]
             chosen = of_lengths(np.bincount(owners, minlength=len(some)))
             try:
@@ -47,3 +49,23 @@ class Distinct(Aggregate):
                 raise
 
         return in_portions(ranges, compute)
+
+
+def _codes(inputs: Sequence[Column], count: int) -> Ints:
+    """Return a number for each row that is the same for equal values."""
+    if len(inputs) == 1 and inputs[0].type in _PLAIN:
+        values = inputs[0].values
+        if inputs[0].type is Type.FLOAT:
+            values = pc.add(values, 0.0)  # -0.0 equals 0.0
+        encoded = pc.dictionary_encode(values, null_encoding="encode")
+        return np.asarray(encoded.indices, np.int64)
+    return KeyTable(len(inputs)).codes(inputs, count)
+
+
+def _previous(codes: Ints) -> Ints:
+    """Return for each row the last row before it with the same code, -1 if there is none."""
+    order = argsort_codes(codes)
+    again = np.flatnonzero(codes[order[1:]] == codes[order[:-1]])
+    before = np.full(len(codes), -1, np.int64)
+    before[order[again + 1]] = order[again]
+    return before

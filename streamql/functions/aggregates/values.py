@@ -85,13 +85,12 @@ def floats(column: Column, name: str, ranges: Ranges | None = None) -> Piece:
     """Return all numbers of a column as floats, in the order of their rows."""
     if column.type is Type.NUMBER:
         column = Column(Type.FLOAT, column.values)
-    found = [
-        (p.rows, pa.array(p.values.astype(np.float64)))
-        for p in pieces(column, name, NUMBERS, ranges)
-    ]
+    found = pieces(column, name, NUMBERS, ranges)
     if not found:
         return Piece(Type.FLOAT, np.zeros(0, np.int64), np.zeros(0))
-    return _piece(Type.FLOAT, found)
+    if len(found) == 1:
+        return Piece(Type.FLOAT, found[0].rows, found[0].values.astype(np.float64, copy=False))
+    return _piece(Type.FLOAT, [(p.rows, pa.array(p.values.astype(np.float64))) for p in found])
 
 
 def _inside(
@@ -114,7 +113,10 @@ def _number(
 ) -> Column:
     """Return text as floats. Raises DataError for other types."""
     if part.type is not Type.TEXT or Type.FLOAT not in takes or not from_text:
-        raise DataError(f"{name} takes {listed(takes)}, found {part.type}", row=int(rows[0]))
+        hint = "CAST it first" if part.type in (Type.TEXT, Type.BIT) else None
+        raise DataError(
+            f"{name} takes {listed(takes)}, found {part.type}", hint=hint, row=int(rows[0])
+        )
     try:
         return convert(part, Type.FLOAT, name)
     except DataError as error:

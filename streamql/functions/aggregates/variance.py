@@ -110,11 +110,12 @@ class _Deviations(SlotArrays):
         arrays = self.arrays
         piece = floats(inputs[0], self._owner.name)
         values, own = piece.values, piece.of(slots)
+        first = arrays["first"]
         fresh = np.flatnonzero(arrays["counts"][own] == 0)[::-1]
         # of several rows of a new slot the first is written last, and stays
-        arrays["first"][own[fresh]] = values[fresh]
+        first[own[fresh]] = values[fresh]
         np.add.at(arrays["counts"], own, 1)
-        apart = values - arrays["first"][own]
+        apart = values - first[own]
         np.add.at(arrays["sums"], own, apart)
         np.add.at(arrays["squares"], own, apart * apart)
         if not np.isfinite(values.sum()):

@@ -2,8 +2,8 @@
 
 The outcome of such a condition depends on the way to it, so attempts really go forward and back.
 An attempt is a coroutine; all attempts go on together, and what they want to know of their
-conditions at one moment is one evaluation over all of them. Measured cost: 4 to 6 microseconds for
-each row and attempt when some hundred attempts go on together, 0.3 ms when there is one.
+conditions at one moment is one evaluation over all of them. Measured cost: 7 microseconds for each
+question when hundreds of attempts go on together, 0.2 ms when there are few.
 What failed is remembered by (row, place, picks), so that the work of an attempt is bounded by the
 number of these, not by the number of ways through the pattern.
 """

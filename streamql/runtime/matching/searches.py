@@ -49,9 +49,8 @@ class Searches:
         """Whether there are such conditions at all."""
         return bool(self._conditions)
 
-    def search(self, rows: Buffer, slots: Slots, starts: Ints, now: int) -> Found:
-        """Return the matches that begin at some of the rows, as `walk` does."""
-        self._feed(rows, now)
+    def search(self, rows: Buffer, slots: Slots, starts: Ints) -> Found:
+        """Return the matches that begin at some of the rows fed, as `walk` does."""
         going: dict[int, Attempt] = {}
         for number, code in zip(
             rows.numbers[starts].tolist(), rows.codes[starts].tolist(), strict=True
@@ -85,7 +84,8 @@ class Searches:
         """Take over new codes of the partitions."""
         self._runs = {int(moved[code]): run for code, run in self._runs.items()}
 
-    def _feed(self, rows: Buffer, now: int) -> None:
+    def feed(self, rows: Buffer, now: int) -> None:
+        """Take in the rows that are new; `now` is the time before which no row will come."""
         new = np.flatnonzero(rows.numbers >= self._fed)
         tests = zip(*(t[new].tolist() for t in rows.tests), strict=True)
         keys: list[Sequence[object]] = [

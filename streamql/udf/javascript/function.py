@@ -2,103 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from ...column import Column, combine, concat, nulls
-from ...errors import BindError, CompileError, FunctionError, Span
+from ...errors import BindError, FunctionError, Span
 from ...functions.implicit import convert
 from ...functions.registry import Function, Volatility
 from ...types import JSON_TYPES, Type
 from .engine import CallStopped, JavaScriptRuntime, ScriptError, decoded
 from .results import decode
+from .script import Script, entry_of
 from .signature import Signature, candidates, is_volatile, signature
 from .transport import FAILED, HEADER, TOO_LONG, encode, layout, loop_source, write
 
 _MOST_ROWS = 131_072
 _MOST_BYTES = 64 * 1024 * 1024
-# what V8's compiler puts before the first line of a file
-_LINES_BEFORE = 2
-_V8_PLACE = re.compile(r"[^\n]*?:(\d+): ([^\n]*)\n([^\n]*)\n?( *)\^?")
-_GOOD = "a function returns a number, text, boolean, Date, plain object, array or null"
-
-
-@dataclass(frozen=True, slots=True)
-class _Script:
-    """One file and how to load it (again)."""
-
-    id: int
-    alias: str
-    source: str
-    source_name: str
-    names: tuple[str, ...]
-
-    @property
-    def url(self) -> str:
-        return f"streamql-udf-{self.id}"
-
-    def load(self, runtime: JavaScriptRuntime) -> dict[str, dict[str, Any]]:
-        """Run the file in V8 and return what is known of its functions, by name."""
-        try:
-            runtime.invoke("check", self.source)
-            names = orjson.dumps(self.names).decode()
-            found = decoded(runtime.invoke("load", self.id, self.source, names, self.url))
-        except CallStopped as stopped:
-            raise CompileError(
-                f"{self.source_name}: {stopped.reason} while the file was loaded",
-                hint=stopped.hint,
-            ) from None
-        except ScriptError as error:
-            raise self._syntax_error(str(error), runtime) from None
-        if "failure" in found:
-            failure = decoded(found["failure"])
-            raise CompileError(
-                f"{self.source_name}: {failure['message']}, while the file was loaded",
-                hint=self.place(failure["stack"]),
-            )
-        if found["functions"] is None:
-            raise CompileError(
-                f"{self.source_name}: a return statement outside of any function",
-                hint="a file declares functions; the query calls one of them",
-            )
-        return {f["name"]: f for f in found["functions"]}
-
-    def place(self, stack: str) -> str | None:
-        """Return "at FILE line L, column C" for the innermost frame in this file."""
-        frame = re.search(rf"\b{self.url}:(\d+):(\d+)", stack)
-        if frame is None:
-            return None
-        line = int(frame[1]) - _LINES_BEFORE
-        return f"at {self.source_name} line {line}, column {frame[2]}"
-
-    def _syntax_error(self, said: str, runtime: JavaScriptRuntime) -> CompileError:
-        lines = self.source.splitlines() or [""]
-        found, before = _V8_PLACE.match(said), _LINES_BEFORE
-        if found is not None and int(found[1]) - before > len(lines):
-            # V8 stumbled over what the compiler puts behind the file; as a script the place shows
-            try:
-                runtime.invoke("place", self.source)
-            except ScriptError as error:
-                if "SyntaxError" in str(error).split("\n", 1)[0]:
-                    found, before = _V8_PLACE.match(str(error)), 1
-        if found is None:
-            return CompileError(f"{self.source_name}: {said.strip().splitlines()[0]}")
-        line, column = int(found[1]) - before, len(found[4]) + 1
-        if line > len(lines) or "end of input" in found[2]:
-            return CompileError(
-                f"{self.source_name}, line {len(lines)}: {found[2]} at the end of the file",
-                hint="a bracket, a text or a comment is not closed",
-            )
-        return CompileError(
-            f"{self.source_name}, line {line}, column {column}: {found[2]}",
-            hint=f"the line is: {lines[line - 1].strip()[:200]}",
-        )
+GOOD = "a function returns a number, text, boolean, Date, plain object, array or null"
 
 
 class JavaScriptFunction(Function):
@@ -111,7 +35,7 @@ class JavaScriptFunction(Function):
 
     def __init__(
         self,
-        script: _Script,
+        script: Script,
         entry: str,
         shape: Signature,
         runtime: JavaScriptRuntime,
@@ -219,7 +143,7 @@ class JavaScriptFunction(Function):
         row = start + int(failure["row"])
         if failure["misfit"]:
             message = f"udf.{self.name} returned {failure['message']}, which has no SQL type"
-            return FunctionError(message, hint=_GOOD, row=row)
+            return FunctionError(message, hint=GOOD, row=row)
         hint = self._script.place(failure["stack"])
         return FunctionError(
             f"udf.{self.name}: {failure['message']}", hint=hint or f"in {self.source_name}", row=row
@@ -261,11 +185,11 @@ def load_function(
     the only function. Raises CompileError with the file's line when the file does not load, and
     BindError when it has no entry.
     """
-    script = _Script(runtime.new_id(), alias, source, source_name, candidates(source))
+    script = Script(runtime.new_id(), alias, source, source_name, candidates(source))
     with runtime.lock:
         functions = script.load(runtime)
         generation = runtime.generation
-    entry = _entry(alias, source_name, list(functions))
+    entry = entry_of(alias, source_name, list(functions))
     found = functions[entry]
     shape = signature(found["text"], int(found["length"]))
     if shape.kind != "function":
@@ -274,24 +198,3 @@ def load_function(
             hint="declare a plain function",
         )
     return JavaScriptFunction(script, entry, shape, runtime, generation, returns)
-
-
-def _entry(alias: str, source_name: str, names: Sequence[str]) -> str:
-    """Return the name of the function to call."""
-    if "main" in names:
-        return "main"
-    if alias in names:
-        return alias
-    like = [n for n in names if n.lower() == alias.lower()]
-    if len(like) == 1:
-        return like[0]
-    if len(names) == 1:
-        return names[0]
-    if not names:
-        raise BindError(
-            f"{source_name} defines no function", hint=f"define function {alias}(...) in it"
-        )
-    raise BindError(
-        f"{source_name} defines {', '.join(names[:10])}, none of them main or {alias}",
-        hint="the function that the query calls is named main, or like its alias",
-    )

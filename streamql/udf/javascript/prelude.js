@@ -305,6 +305,7 @@ return {
   loop: {
     __proto__: null, F64: Float64Array, I32: Int32Array, U8: Uint8Array, I64: BigInt64Array,
     DateOf, parse, revive, substring, settleResult, checkNumber, failure, finish, LONGEST,
+    keys, getPrototypeOf, OBJECT, ARRAY,
   },
 };
 })()

@@ -71,9 +71,14 @@ def is_volatile(source: str) -> bool:
     return _VOLATILE.search(source) is not None
 
 
+def without_comments(source: str) -> str:
+    """Return a text without its comments, and without what looks like one inside of a string."""
+    return _COMMENT.sub(" ", source)
+
+
 def signature(text: str, length: int) -> Signature:
     """Return the signature of a function from its source text and its `length`."""
-    stripped = _COMMENT.sub(" ", text).lstrip()
+    stripped = without_comments(text).lstrip()
     if re.match(r"class\b", stripped):
         return Signature("a class", (), 0, None)
     if re.match(r"async\b", stripped):

@@ -1,0 +1,108 @@
+"""What a job of the benchmarks is: programs that do the same work, and targets."""
+
+import importlib.util
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).parent
+Medians = Mapping[str, "Median"]
+Command = Callable[["Place"], list[str]]
+
+
+@dataclass(frozen=True)
+class Median:
+    """The medians of one program's runs of one job."""
+
+    wall: float
+    cpu: float
+    peak_mb: float
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a command is filled with."""
+
+    streamql: list[str]
+    source: Path
+    target: Path
+    url: str = ""
+    others: Mapping[str, Path] = field(default_factory=dict)
+    """The files of further inputs, by name; zones are reference data."""
+
+    def run(self, query: str, *more: str) -> list[str]:
+        """Return the command line of StreamQL for one of the queries here."""
+        files = ["--input", f"rides={self.source}", "--output", f"output={self.target}"]
+        for name, file in self.others.items():
+            files += ["--reference" if name == "zones" else "--input", f"{name}={file}"]
+        functions = ["--functions", str(HERE / "functions")]
+        return [*self.streamql, "run", str(HERE / "queries" / query), *files, *functions, *more]
+
+    def peer(self, script: str, *more: str) -> list[str]:
+        """Return the command line of a peer."""
+        program = "node" if script.endswith(".js") else sys.executable
+        script = str(HERE / "peers" / script)
+        others = [str(file) for file in self.others.values()]
+        return [program, script, str(self.source), str(self.target), *others, *more]
+
+
+@dataclass(frozen=True)
+class Program:
+    """One way to do a job."""
+
+    name: str
+    command: Command
+    needs: str = ""
+    """A Python module, or `node`."""
+    compared: bool = True
+    """Whether its output must equal that of the job's first program."""
+
+    def missing(self) -> str | None:
+        """Return why this program cannot run here, None if it can."""
+        if self.needs == "node":
+            return None if shutil.which("node") else "no node on the path"
+        if self.needs and importlib.util.find_spec(self.needs) is None:
+            return f"the Python package {self.needs} is not installed (extra `bench`)"
+        return None
+
+
+@dataclass(frozen=True)
+class Target:
+    """A figure to reach, out of the medians; skipped when one of its programs did not run."""
+
+    text: str
+    figure: Callable[[Medians, int], float]
+    limit: float
+    at_least: bool = False
+    unit: str = ""
+
+    def reached(self, value: float) -> bool:
+        """Return whether the value is on the right side of the limit."""
+        return value >= self.limit if self.at_least else value <= self.limit
+
+
+@dataclass(frozen=True)
+class Job:
+    """Programs that do the same work, and what StreamQL must reach beside them."""
+
+    name: str
+    about: str
+    programs: tuple[Program, ...]
+    targets: tuple[Target, ...]
+    events: int | None = None
+    """How many events, where the job does not take the size that was asked for."""
+    serves: bool = False
+    """Whether the job needs the scoring server."""
+    runs_factor: int = field(default=1)
+    """How many times more runs a short job gets."""
+    ordered: bool = True
+    """Whether all programs write their rows in one order."""
+    others: Callable[[Path, Path, int], Mapping[str, Path]] = field(default=lambda *_: {})
+    """Makes the files of further inputs: of a folder, the rides, and how many there are."""
+
+
+def ratio(left: str, right: str, what: str) -> Callable[[Medians, int], float]:
+    """Return the figure `what` of the left program over that of the right one."""
+    return lambda medians, _: getattr(medians[left], what) / getattr(medians[right], what)
