@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,13 @@ import pyarrow as pa
 from .connectors.catalog import open_source
 from .connectors.contract import Reader, Source
 from .connectors.memory import MemorySource
+from .connectors.versions import OneVersion, Versions, versions_of
+from .errors import InternalError
 from .formats.decoded import Decoded
 from .formats.table import rows_from_arrow
 from .plan.nodes import Shape
 from .rows import find
+from .runtime.references import ReferenceData
 from .settings import Settings
 
 _OPEN = Shape()
@@ -23,12 +26,15 @@ _OPEN = Shape()
 
 @dataclass(frozen=True)
 class Input:
-    """One registered input: how to open it anew, its columns, and its default time column."""
+    """One registered input: how to open it anew, its columns, and its default time column.
+
+    `versions` are those of reference data; None for streams.
+    """
 
     make: Callable[[], Source]
     shape: Shape = _OPEN
     timestamp: str | None = None
-    reference: bool = False
+    versions: Versions | None = None
     uri: str | None = None
     live: bool = False
 
@@ -78,10 +84,16 @@ class Inputs:
         """Add a file, folder, pattern or standard input. Raises UsageError when it is not there."""
         self.add(name, _of_uri(uri, self._settings), None)
 
-    def add_reference(self, name: str, uri: str) -> None:
-        """Add reference data."""
-        made = _of_uri(uri, self._settings)
-        self.add(name, replace(made, reference=True), None)
+    def add_reference(self, name: str, given: Any) -> None:
+        """Add reference data: a path or URI, or data given in Python. Raises UsageError."""
+        self.add(name, _reference_of(given, self._settings), None)
+
+    def reference(self, name: str, warn: Callable[[str], None]) -> ReferenceData:
+        """Open reference data for a job. Raises InputError or DataError."""
+        versions = self._inputs[name].versions
+        if versions is None:
+            raise InternalError(f"{name} is no reference data")
+        return ReferenceData(name, versions, self._settings, warn)
 
     def has(self, name: str) -> bool:
         """Tell whether the name is taken."""
@@ -101,7 +113,7 @@ class Inputs:
 
     def references(self) -> frozenset[str]:
         """Return the names of reference data."""
-        return frozenset(name for name, given in self._inputs.items() if given.reference)
+        return frozenset(name for name, given in self._inputs.items() if given.versions is not None)
 
     def timestamps(self) -> dict[str, str]:
         """Return the default time column of the inputs that have one."""
@@ -127,6 +139,18 @@ def input_of(source: Any, settings: Settings) -> Input:
         return _of_uri(str(source), settings)
     made = MemorySource(source)
     return Input(lambda: made, _shape_of(source))
+
+
+def _reference_of(given: Any, settings: Settings) -> Input:
+    if isinstance(given, str | Path):
+        versions = versions_of(str(given), settings.batch_bytes)
+        return Input(_no_stream, uri=str(given), versions=versions)
+    data = list(given) if isinstance(given, Iterator) else given  # several jobs may read it
+    return Input(_no_stream, _shape_of(given), versions=OneVersion(MemorySource(data)))
+
+
+def _no_stream() -> Source:
+    raise InternalError("reference data are not read as a stream")
 
 
 def _shape_of(data: Any) -> Shape:

@@ -68,8 +68,23 @@ class Engine:
         """Make a file, folder, pattern or `-` (standard input) readable as the input `name`."""
         self._inputs.add_uri(name, uri)
 
+    def register_reference(self, name: str, data: Any) -> None:
+        """Make data known as the reference data `name`, for the right side of a JOIN.
+
+        Args:
+            name: the name in JOIN.
+            data: a list of dicts, a pyarrow table, batch or reader, a pandas DataFrame, an
+                iterator of dicts or tables, or a path or URI as in `register_reference_uri`.
+        """
+        self._inputs.add_reference(name, data)
+
     def register_reference_uri(self, name: str, uri: str) -> None:
-        """Make a file known as reference data `name`."""
+        """Make a file, folder or pattern known as the reference data `name`.
+
+        `ref/{date}/{time}/products.csv` means a file for each time in its path, from which on it is
+        valid (UTC; YYYY/MM/DD or YYYY-MM-DD, and HH or HH-mm). Files that change while a job runs
+        are read again (`runtime.references`).
+        """
         self._inputs.add_reference(name, uri)
 
     # -- functions --------------------------------------------------------------------------
@@ -151,7 +166,7 @@ class Engine:
             self._bind_only(script, bind_input)
         plan = self._compile(script)
         opened = Opened.of_uris(plan.outputs, outputs or {}, output_dir, default_output)
-        for name in plan.inputs:
+        for name in (*plan.inputs, *plan.references):
             for output, uri in opened.uris.items():
                 if self._inputs.reads(name, uri):
                     raise UsageError(
@@ -193,11 +208,24 @@ class Engine:
         by_clock = not self.settings.replay and self.settings.arrival_field is None
         live = self._inputs.live() if by_clock else frozenset()
         clocks = {name: self._now for name in plan.inputs if name in live}
-        job = LocalJob(plan, readings, self.settings, self._now(), self.cut, self.restart, clocks)
+        references = {n: self._inputs.reference(n, self._warn) for n in plan.references}
+        job = LocalJob(
+            plan,
+            readings,
+            self.settings,
+            self._now(),
+            self.cut,
+            self.restart,
+            clocks,
+            references,
+        )
         requests, rejected = self._functions.counts()
         summary = run_local(job, outputs, on_progress)
         now = self._functions.counts()
         return replace(summary, requests=now[0] - requests, rejected=now[1] - rejected)
+
+    def _warn(self, text: str) -> None:
+        self.on_warning(text)
 
     # -- the end ----------------------------------------------------------------------------
 

@@ -25,13 +25,19 @@ def _evens(count: int) -> pa.Array:
     return known.slice(0, count)
 
 
+def string_array(offsets: NDArray[np.int32], buffer: pa.Buffer) -> pa.StringArray:
+    """Return the texts between each of the (rising, contiguous) offsets and the next."""
+    parts = [None, pa.py_buffer(offsets), buffer]
+    return pa.Array.from_buffers(pa.string(), max(offsets.size - 1, 0), parts)
+
+
 def every_second(kind: pa.DataType, buffer: pa.Buffer, offsets: NDArray[np.int32]) -> pa.Array:
     """Return the texts between offsets 0 and 1, 2 and 3, ... of a contiguous array."""
     count = offsets.size // 2
     if count == 0:
         return pa.array([], kind)
     both = pa.Array.from_buffers(kind, offsets.size - 1, [None, pa.py_buffer(offsets), buffer])
-    return both.take(_evens(count))
+    return pc.take(both, _evens(count), boundscheck=False)
 
 
 def slices(buffer: pa.Buffer, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> pa.StringArray:
@@ -139,13 +145,26 @@ def from_bytes(data: bytes, ends: NDArray[np.int64]) -> pa.StringArray:
 
 def float_texts(values: pa.DoubleArray) -> pa.StringArray:
     """Return the shortest texts that read back as the same float, always with a fraction."""
-    texts = values.cast(pa.string())
     raw = np.asarray(values.fill_null(0.5).to_numpy(zero_copy_only=False))
+    size = np.abs(raw)
+    # outside of these limits Arrow writes exponents, and this is one spelling for all
+    if len(raw) and bool(((size >= 1e-4) & (size < 1e10) | (size == 0)).all()):
+        texts = _plain_texts(raw)
+        return pc.if_else(values.is_valid(), texts, None) if values.null_count else texts
+    texts = values.cast(pa.string())
     whole = np.trunc(raw) == raw
     if not whole.any():
         return texts
     plain = pc.invert(pc.match_substring_regex(texts, "[.einEIN]"))
     return pc.if_else(plain, pc.binary_join_element_wise(texts, ".0", ""), texts)
+
+
+def _plain_texts(values: NDArray[np.float64]) -> pa.StringArray:
+    """Return the shortest texts of floats that need no exponent: one call writes them all."""
+    data = orjson.dumps(np.ascontiguousarray(values), option=orjson.OPT_SERIALIZE_NUMPY)
+    marks = np.flatnonzero(np.frombuffer(data, np.uint8) == ord(","))
+    bounds = np.concatenate(([0], marks, [len(data) - 1]))  # [1.5,2.0]
+    return slices(pa.py_buffer(data), bounds[:-1] + 1, bounds[1:])
 
 
 def unmark(texts: pa.StringArray) -> pa.StringArray:

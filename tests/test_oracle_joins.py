@@ -72,7 +72,7 @@ def conditions(draw: Any, left: str, right: str) -> tuple[str, Any]:
     return draw(
         st.sampled_from(
             [
-                ("", lambda pair: True),
+                ("", lambda _: True),
                 (f" AND {left}.k = {right}.k", on_key),
                 (f" AND {right}.k = {left}.k AND {left}.j = {right}.j", on_both),
                 (f" AND {left}.v < {right}.v", on_value),
@@ -86,7 +86,7 @@ def conditions(draw: Any, left: str, right: str) -> tuple[str, Any]:
 
 
 WHERE = {
-    "": lambda pair: True,
+    "": lambda _: True,
     " WHERE b.v IS NULL": lambda pair: value(pair, "b", "v") is None,
     " WHERE b.id IS NULL": lambda pair: pair["b"] is None,
     " WHERE a.v > 0": lambda pair: less(0, value(pair, "a", "v")),

@@ -32,7 +32,9 @@ def arrivals(draw: Any) -> list[Arrival]:
         if draw(st.integers(0, 20)) == 20:
             row["at"] = draw(st.sampled_from(NOT_TIMES))
             time = None
-        found.append((time, now if draw(st.sampled_from(told)) else None, row))
+        # what an event says may be older than what those in front of it said
+        said = now - draw(st.sampled_from([0] * 12 + [5, 40])) * SECOND
+        found.append((time, said if draw(st.sampled_from(told)) else None, row))
     return found
 
 
@@ -71,10 +73,12 @@ def judged(events: list[Arrival], policy: dict[str, Any], over: list[str]) -> li
     )
 
 
-def run(query: str, inputs: dict[str, list[Arrival]], policy: dict[str, Any], cuts: Any) -> Any:
+def run(
+    query: str, inputs: dict[str, list[Arrival]], policy: dict[str, Any], cuts: Any, **more: Any
+) -> Any:
     texts = {k: v if k == "policy" else f"00:00:{v:02}" for k, v in policy.items()}
     rows = {name: rows_of(events) for name, events in inputs.items()}
-    return run_rows(query, rows, cuts, arrival_field="$arrival", **texts)
+    return run_rows(query, rows, cuts, arrival_field="$arrival", **texts, **more)
 
 
 @many(100)
@@ -88,7 +92,7 @@ def test_events_after_policies(data: Any) -> None:
         f"FROM r TIMESTAMP BY at {'OVER k' * substreams}"
     )
     kept = judged(events, policy, ["k"] * substreams)
-    before = lag(kept, "id", 1, None, ["k"], 7 * DAY, lambda row: True)
+    before = lag(kept, "id", 1, None, ["k"], 7 * DAY, lambda _: True)
     expected = [
         (time, {"id": row["id"], "previous": previous})
         for (time, row), previous in zip(kept, before, strict=True)
@@ -181,6 +185,28 @@ def test_unions_after_policies(data: Any) -> None:
     check(run(query, {"l": left, "r": right}, policy, data.draw(CUTS)), expected)
 
 
+@many(40)
+@given(st.data())
+def test_windows_by_arrival(data: Any) -> None:
+    """Without TIMESTAMP BY the arrival is the time, which never goes back; policies do not apply."""
+    events = data.draw(arrivals())
+    policy = data.draw(policies())
+    text = data.draw(st.sampled_from(list(WINDOWS)))
+    window = {k: v * SECOND if isinstance(v, int) else v for k, v in WINDOWS[text].items()}
+    now = SUNDAY - DAY
+    kept = []
+    for _, said, row in events:
+        now = now if said is None else max(now, said)
+        kept.append((now, row))
+    query = f"SELECT k, COUNT(*) AS n, SUM(id) AS s, {TEXT_TIME} FROM r GROUP BY k, {text}"
+    expected = [
+        (end, {"k": key[0], "n": len(rows), "s": sum(row["id"] for row in rows)})
+        for end, key, rows in grouped(kept, window, ["k"])
+    ]
+    found = run(query, {"r": events}, policy, data.draw(CUTS), now=lambda: SUNDAY - DAY)
+    check(found, expected)
+
+
 def minutes(text: str) -> int:
     """Return the time `mm:ss` after midnight."""
     return SUNDAY + (60 * int(text[:2]) + int(text[3:])) * SECOND
@@ -196,4 +222,32 @@ def test_the_table_of_the_reference(cuts: Any) -> None:
     expected = [(minutes(time), {"id": n}) for n, time in enumerate(moved)]
     query = f"SELECT id, {TEXT_TIME} FROM r TIMESTAMP BY at"
     check(judged(events, policy, []), expected)
+    check(run(query, {"r": events}, policy, cuts), expected)
+
+
+EVENTS = {
+    "an event that tells no arrival moves no watermark of late arrival": (
+        [(SUNDAY + 2, None, {"id": 0}), (SUNDAY + 1, None, {"id": 1})],
+        {"late_arrival": 0, "out_of_order": 3},
+        [(SUNDAY + 1, {"id": 1}), (SUNDAY + 2, {"id": 0})],
+    ),
+    "an event that tells no arrival arrives no sooner than those in front of it": (
+        [(SUNDAY, SUNDAY, {"id": 0}), (SUNDAY - 9 * SECOND, None, {"id": 1})],
+        {"late_arrival": 5, "out_of_order": 20},
+        [(SUNDAY - 5 * SECOND, {"id": 1}), (SUNDAY, {"id": 0})],
+    ),
+    "arrival does not go back": (
+        [(SUNDAY, SUNDAY, {"id": 0}), (SUNDAY - 9, SUNDAY - 9, {"id": 1})],
+        {"late_arrival": 0, "out_of_order": 9, "policy": "drop"},
+        [(SUNDAY, {"id": 0})],
+    ),
+}
+
+
+@pytest.mark.parametrize("cuts", [([0], False), ([1], True)])
+@pytest.mark.parametrize("case", EVENTS)
+def test_arrival(case: str, cuts: Any) -> None:
+    events, policy, expected = EVENTS[case]
+    check(judged(events, policy, []), expected)
+    query = f"SELECT id, {TEXT_TIME} FROM r TIMESTAMP BY at"
     check(run(query, {"r": events}, policy, cuts), expected)

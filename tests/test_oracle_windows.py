@@ -70,14 +70,14 @@ OUTPUTS = {
     "c": ("Collect(v)", lambda rows: agg.collect(rows, "v")),
 }
 HAVING = {
-    "": lambda rows: True,
+    "": lambda _: True,
     "HAVING COUNT(*) >= 2": lambda rows: len(rows) >= 2,
     "HAVING n >= 2": lambda rows: len(rows) >= 2,
     "HAVING SUM(v) > 1": lambda rows: (agg.total(rows, "v") or 0) > 1,
     "HAVING MIN(v) IS NULL": lambda rows: agg.least(rows, "v") is None,
 }
 WHERE = {
-    "": lambda row: True,
+    "": lambda _: True,
     "WHERE v > 0": lambda row: row["v"] is not None and row["v"] > 0,
     "WHERE j = 1": lambda row: row["j"] == 1,
 }
@@ -124,7 +124,10 @@ def test_windows(data: Any) -> None:
     unit, size, events = data.draw(sized())
     text, window = data.draw(windows(unit, size))
     keys, outputs = data.draw(KEY_LISTS), data.draw(OUTPUT_LISTS)
-    where, having = data.draw(st.sampled_from(list(WHERE))), data.draw(st.sampled_from(list(HAVING)))
+    where, having = (
+        data.draw(st.sampled_from(list(WHERE))),
+        data.draw(st.sampled_from(list(HAVING))),
+    )
     query = (
         f"SELECT {listed(keys, outputs)} FROM r TIMESTAMP BY at {where} "
         f"GROUP BY {', '.join([*keys, text])} {having}"
@@ -203,13 +206,17 @@ def at(*seconds: float) -> list[Any]:
 @pytest.mark.parametrize(
     ("window", "events", "expected"),
     [
-        pytest.param("TumblingWindow(second, 10)", at(0, 10, 10.1), {0: 1, 10: 1, 20: 1}, id="ends"),
+        pytest.param(
+            "TumblingWindow(second, 10)", at(0, 10, 10.1), {0: 1, 10: 1, 20: 1}, id="ends"
+        ),
         pytest.param(
             "TumblingWindow(second, 10, -1)", at(0, 9, 9.5), {9: 2, 19: 1}, id="offset below zero"
         ),
         pytest.param("HoppingWindow(second, 2, 5)", at(3, 3.5, 5, 6), {5: 2}, id="gaps"),
         pytest.param("SlidingWindow(second, 5)", at(0, 5), {0: 1, 5: 1}, id="exit at entry"),
-        pytest.param("SessionWindow(second, 5, 20)", at(18, 20, 21), {26: 3}, id="young at the check"),
+        pytest.param(
+            "SessionWindow(second, 5, 20)", at(18, 20, 21), {26: 3}, id="young at the check"
+        ),
         pytest.param(
             "SessionWindow(second, 5, 10)", at(10, 15, 20, 21), {20: 3, 26: 1}, id="cut on an event"
         ),
@@ -219,3 +226,12 @@ def test_known_results(window: str, events: Any, expected: dict[int, int]) -> No
     query = f"SELECT COUNT(*) AS n, {TEXT_TIME} FROM r TIMESTAMP BY at GROUP BY {window}"
     rows = [(SUNDAY + end * SECOND, {"n": n}) for end, n in expected.items()]
     check(run(query, {"r": events}), rows)
+
+
+@pytest.mark.parametrize("first", [None, {"x": 1}, "a"])
+@pytest.mark.parametrize("window", ["TumblingWindow(second, 9)", "SessionWindow(second, 1, 9)"])
+def test_keys_of_several_types_survive_a_restart(first: Any, window: str) -> None:
+    events = [(SUNDAY + 1, {"k": key, "j": 1}) for key in (first, 1, "b", first, 2.5, None)]
+    query = f"SELECT k, COUNT(*) AS n, {TEXT_TIME} FROM r TIMESTAMP BY at GROUP BY k, {window}"
+    whole = run(query, {"r": events})
+    check(run(query, {"r": events}, ([1], True)), whole)

@@ -17,6 +17,7 @@ from ..runtime.build import Surroundings, build
 from ..runtime.operators.set_time import TimeReport
 from ..runtime.policies import TimePolicy
 from ..runtime.readers import InputReader, Reading
+from ..runtime.references import ReferenceData
 from ..runtime.runner import JobStatus, Runner
 from ..runtime.writers import OutputWriter
 from ..settings import Settings
@@ -33,6 +34,7 @@ class LocalJob:
         cut: for tests: yields the size of each next batch.
         restart: for tests: all operators are replaced by new ones after each batch.
         clocks: the clock, in ticks, of each live input, by which its events arrive.
+        references: the reference data, by name.
     """
 
     plan: Job
@@ -42,6 +44,7 @@ class LocalJob:
     cut: Iterator[int] | None = None
     restart: bool = False
     clocks: Mapping[str, Callable[[], int]] = field(default_factory=dict)
+    references: Mapping[str, ReferenceData] = field(default_factory=dict)
 
 
 @dataclass
@@ -136,7 +139,9 @@ def run_local(
     }
     writers = outputs.writers()
     policies = {name: time_policy(job.settings, name in job.clocks) for name in readers}
-    surroundings = Surroundings(writers, open_scorer, reports, job.settings, job.start, policies)
+    surroundings = Surroundings(
+        writers, open_scorer, reports, job.settings, job.start, policies, job.references
+    )
     graph = build(job.plan, surroundings)
     Runner(graph, readers, writers, progress, on_progress, job.restart).run()
     return JobSummary(

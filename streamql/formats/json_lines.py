@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..column import Column, nulls
 from ..extract import extract
 from ..rows import Rows, find
-from ..text import every_second, first_bytes, loads, mask_of
+from ..text import every_second, first_bytes, loads, mask_of, string_array
 from ..types import Type
 from .json_legal import legal
 from .json_template import Node, Place, Template
@@ -61,13 +61,21 @@ class Block:
 
 @dataclass(slots=True)
 class Lines:
-    """Lines of one template: `edges` holds two offsets into the buffer for each literal."""
+    """Lines of one template: `edges` holds two offsets into the buffer for each literal.
+
+    Read as the offsets of one string array, the edges of all lines cut the buffer into `pieces`: a
+    literal, a slot, a literal, ..., and after the last literal of a line what lies before the next.
+    """
 
     buffer: pa.Buffer
     template: Template
     edges: Edges
     texts: dict[int, pa.StringArray] = field(default_factory=dict)
     kinds: dict[int, Type] = field(default_factory=dict)
+    pieces: pa.StringArray = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pieces = string_array(self.edges, self.buffer)
 
     def __len__(self) -> int:
         return len(self.edges)
@@ -88,10 +96,12 @@ class Lines:
         return every_second(pa.string(), self.buffer, np.column_stack((starts, ends)))
 
     def slot(self, edge: int, chosen: Index | None) -> pa.StringArray:
-        """Return the texts between an edge and the next: a pair is two offsets already."""
-        pairs = self.edges[:, edge : edge + 2]
-        offsets = np.ascontiguousarray(pairs if chosen is None else pairs[chosen])
-        return every_second(pa.string(), self.buffer, offsets)
+        """Return the texts between an edge and the next."""
+        step = self.edges.shape[1]
+        if chosen is not None:
+            return self.pieces.take(pa.array((chosen * step + edge).astype(np.int32)))
+        index = np.arange(edge, self.edges.size, step, dtype=np.int32)
+        return pc.take(self.pieces, pa.array(index), boundscheck=False)
 
 
 def match(block: Block, template: Template, candidates: Index) -> tuple[Index, Lines] | None:
@@ -102,8 +112,9 @@ def match(block: Block, template: Template, candidates: Index) -> tuple[Index, L
     buffer = pa.py_buffer(block.data)
     edges = _edges(block, template, candidates)
     ordered = (edges[:, 0] == block.starts[candidates]) & (edges[:, -1] == block.ends[candidates])
-    for slot in range(1, edges.shape[1] - 1, 2):
-        ordered &= edges[:, slot] <= edges[:, slot + 1]
+    if not _rising(edges.reshape(-1)):
+        for slot in range(1, edges.shape[1] - 1, 2):
+            ordered &= edges[:, slot] <= edges[:, slot + 1]
     chosen, edges = _keep(ordered, candidates, edges)
     if len(chosen) == 0:
         return None
@@ -157,6 +168,11 @@ def _decoded(texts: pa.StringArray) -> tuple[pa.StringArray, NDArray[np.bool_] |
             values.append("")
     decoded = pc.replace_with_mask(texts, pa.array(escaped), pa.array(values, pa.string()))
     return decoded, (None if bool(fine.all()) else fine)
+
+
+def _rising(places: Edges) -> bool:
+    """Tell whether no place lies before the one before it."""
+    return bool((places[1:] >= places[:-1]).all())
 
 
 def _keep(mask: NDArray[np.bool_], lines: Index, edges: Edges) -> tuple[Index, Edges]:

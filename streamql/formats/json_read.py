@@ -35,6 +35,7 @@ _ATTEMPTS = 6  # lines tried as templates in one block
 _SHARE = 0.02  # of the lines left over, that a template must catch to be kept
 _LARGE = 1 << 18  # bytes from which a thread is worth it
 _SCAN = 1 << 18  # bytes scanned at a time: what is found stays in the cache
+_HEAD = 1 << 15  # bytes that tell whether a block is worth reading in one pass
 
 _MARK = DATETIME_MARK.encode()
 _REPLACEMENT = "\ufffd".encode()
@@ -216,9 +217,9 @@ def _is_object(text: bytes) -> bool:
 
 def _without_marks(data: bytes) -> bytes:
     """Return the text with U+FDD0, which marks datetimes inside, replaced by U+FFFD."""
-    if not data.isascii() and _MARK in data:
+    if b"\xef" in data and _MARK in data:  # one byte is found ten times as fast as more
         data = data.replace(_MARK, _REPLACEMENT)
-    if b"\\" in data and b"\\u" in data:  # one byte is found ten times as fast as two
+    if b"\\" in data and b"\\u" in data:
         data = _MARK_ESCAPE.sub(rb"\1\\ufffd", data)
     return data
 
@@ -245,7 +246,7 @@ def scan(data: bytes) -> tuple[Block, Mask]:
     escapes = b"\\" in data
     if escapes:
         quotes, _ = unescaped(quotes, np.flatnonzero(raw == 92), len(raw))
-    if not data.isascii() and not _is_utf8(data):
+    if int(raw.max()) >= 128 and not _is_utf8(data):
         odd.append(np.flatnonzero(raw >= 128))
     fit = np.ones(len(ends), bool)
     for places in odd:
@@ -258,6 +259,8 @@ def scan(data: bytes) -> tuple[Block, Mask]:
 
 def _positions(raw: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Return the places of quotes and of control characters."""
+    if _alike(raw[:_HEAD]):
+        return _in_one_pass(raw)
     quotes = np.empty(len(raw), np.int32)  # the pages not written cost nothing
     controls = []
     count = 0
@@ -268,6 +271,36 @@ def _positions(raw: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.in
         count += len(some)
         controls.append((np.flatnonzero(part < 32) + start).astype(np.int32))
     return quotes[:count], np.concatenate(controls)
+
+
+def _alike(head: NDArray[np.uint8]) -> bool:
+    """Tell whether the first lines have as many quotes each, no blanks and no `!`."""
+    signs = head[head < 35]
+    ends = np.flatnonzero(signs != 34)
+    return len(ends) > 1 and bool((np.diff(ends) == ends[0] + 1).all())
+
+
+def _in_one_pass(raw: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return the same for lines that are mostly alike.
+
+    Below 35 there are quotes (34), control characters, the blank and `!`; where the last two are
+    missing, and each line has as many quotes, every so many places a line ends.
+    """
+    places = np.empty(len(raw), np.int32)
+    count = quotes = 0
+    for start in range(0, len(raw), _SCAN):
+        part = raw[start : start + _SCAN]
+        some = np.flatnonzero(part < 35)
+        np.add(some, start, out=places[count : count + len(some)], casting="unsafe")
+        count += len(some)
+        quotes += int(np.count_nonzero(part == 34))
+    lines = count - quotes
+    if lines and count % lines == 0:
+        table = places[:count].reshape(lines, -1)
+        if bool((raw[table[:, -1]] == 10).all()):  # these are all that are no quotes
+            return table[:, :-1].ravel(), table[:, -1].copy()
+    signs = raw[places[:count]]
+    return places[:count][signs == 34], places[:count][signs < 32]
 
 
 def _firsts(quotes: NDArray[np.int32], starts: NDArray[np.int32], ends: NDArray[np.int32]) -> Index:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from inspect import cleandoc
 
-from ..types import STORAGE
+from ..types import Type
 from .aggregate import AggregateSpec, Example
 from .aggregates.catalog import AGGREGATES
 from .anomaly import ANOMALY
@@ -15,7 +15,6 @@ from .datetime import UNIT_FUNCTIONS, unit_function
 from .forms import FORMS, Form
 from .registry import Function, ScalarFunction
 
-_TYPE = re.compile("|".join(map(re.escape, STORAGE)))
 _CALL = re.compile(r"^sql> (.*)\n(.*)\n?", re.MULTILINE)
 
 
@@ -57,11 +56,11 @@ def entries() -> list[Entry]:
 
 def _of_function(function: Function) -> Entry:
     assert isinstance(function, ScalarFunction)
-    signatures = function.signatures()
-    # where one signature takes whatever comes, the others are its quicker ways
-    general = [s for s in signatures if set(_TYPE.findall(s)) == {"any"}]
+    # where one overload takes whatever comes, the others are its quicker ways
+    general = tuple(o for o in function.overloads if set(o.takes) == {Type.ANY})
+    signatures = replace(function, overloads=general or function.overloads).signatures()
     name = function.infix or function.name
-    return _entry(name, function.family, tuple(general or signatures), function.documentation)
+    return _entry(name, function.family, tuple(signatures), function.documentation)
 
 
 def _of_form(form: Form) -> Entry:

@@ -99,6 +99,13 @@ def _with_exponent(value: float) -> str:
 
 def numbers(texts: pa.StringArray) -> pa.DoubleArray:
     """Return the floats of decimal texts; NULL for what is none ("NaN" and blanks included)."""
+    try:
+        quick = texts.cast(pa.float64())
+    except pa.ArrowInvalid:
+        pass  # some text is no number, or has blanks around it
+    else:
+        if bool(np.isfinite(quick.fill_null(0.0).to_numpy(zero_copy_only=False)).all()):
+            return quick
     trimmed = pc.utf8_trim_whitespace(texts)
     shape = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
     good = pc.match_substring_regex(trimmed, shape)

@@ -32,6 +32,7 @@ from .operators.arrival import ArrivalOperator
 from .operators.filter import FilterOperator
 from .operators.group import GroupOperator
 from .operators.join import JoinOperator
+from .operators.lookup import LookupOperator
 from .operators.narrow import NarrowOperator
 from .operators.project import ProjectOperator
 from .operators.recognize import RecognizeOperator
@@ -42,6 +43,7 @@ from .operators.unnest import UnnestOperator
 from .operators.write import Target, WriteOperator
 from .order import keeps_no_rows, needed_order
 from .policies import TimePolicy
+from .references import ReferenceData
 
 
 @dataclass
@@ -55,6 +57,7 @@ class Surroundings:
         settings: of the job.
         start: the time of events that bring no arrival, in ticks.
         policies: the time policy of each input; None for files that are taken as they are.
+        references: the reference data, by name.
     """
 
     targets: Mapping[str, Target]
@@ -63,6 +66,7 @@ class Surroundings:
     settings: Settings
     start: int
     policies: Mapping[str, TimePolicy | None] = field(default_factory=dict)
+    references: Mapping[str, ReferenceData] = field(default_factory=dict)
 
 
 def build(job: Job, surroundings: Surroundings) -> Graph:
@@ -142,8 +146,8 @@ class _Builder:
                 return GroupOperator(windows, keys, aggregations, keeps_no_rows(plan))
             case Join():
                 return JoinOperator(plan)
-            case Lookup():
-                raise NotImplementedError
+            case Lookup(reference=reference):
+                return LookupOperator(plan, self.around.references[reference])
             case Union(sources=sources):
                 return UnionOperator(len(sources))
             case Write(output=output):

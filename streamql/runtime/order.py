@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..plan.nodes import Filter, Group, Job, Plan, Project, Score, SetTime, Unnest, Write
+from ..plan.nodes import Filter, Group, Job, Lookup, Plan, Project, Score, SetTime, Unnest, Write
 from ..plan.windows import Hopping
 from .operators.set_time import Order
 
@@ -55,7 +55,7 @@ def _of_reader(reader: Plan, readers: dict[int, list[Plan]], policy: bool) -> Or
             return Order.TIME if policy else Order.ANY
         case Group():
             return Order.WATERMARK if keeps_no_rows(reader) else Order.TIME
-        case Filter() | Project() | Unnest() | Score():
+        case Filter() | Project() | Unnest() | Score() | Lookup():
             return _needed(reader, readers, policy)
         case _:
             return Order.TIME

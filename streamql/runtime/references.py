@@ -113,15 +113,20 @@ class ReferenceData:
     def at(self, times: Ints) -> Iterator[tuple[Snapshot | None, Ints | None]]:
         """Yield each snapshot that is valid at some of the times, and at which (None: at all).
 
-        The snapshot None has no rows: its times are before the first version. Raises InputError or
-        DataError when a version cannot be read and there is none before it.
+        There is one time at least. The snapshot None has no rows: its times are before the first
+        version. Raises InputError or DataError when a version cannot be read and there is none
+        before it.
         """
         self._look()
         since = np.array(sorted(self._versions), np.int64)
+        ends = np.array([times.min(), times.max()])
+        first, last = (np.searchsorted(since, ends, "right") - 1).tolist()
+        if first == last:
+            yield None if first < 0 else self._snapshot(first), None
+            return
         numbers = np.searchsorted(since, times, "right") - 1
-        some = np.unique(numbers).tolist()
-        for number in some:
-            rows = None if len(some) == 1 else np.flatnonzero(numbers == number)
+        for number in np.unique(numbers).tolist():
+            rows = np.flatnonzero(numbers == number)
             yield None if number < 0 else self._snapshot(number), rows
 
     # -- versions ---------------------------------------------------------------------------

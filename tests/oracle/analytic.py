@@ -46,9 +46,7 @@ def lag(
     return results
 
 
-def is_first(
-    events: list[Event], interval: int, partition: list[str], when: When
-) -> list[int]:
+def is_first(events: list[Event], interval: int, partition: list[str], when: When) -> list[int]:
     """ISFIRST: 1 for the first event that qualifies of each interval; intervals are (start, end]."""
     seen: list[tuple[int, list[Any]]] = []
     results = []

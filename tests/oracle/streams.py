@@ -141,7 +141,7 @@ def check(found: list[Event], expected: list[Event], *, ordered: bool = True) ->
         else:
             rows[time].pop(place)
     surplus = [(iso(time), row) for time, rest in rows.items() for row in rest]
-    assert not missing and not surplus, f"missing {missing}\nnot expected {surplus}"
+    assert (missing, surplus) == ([], []), f"missing {missing}\nnot expected {surplus}"
 
 
 TEXT_TIME = "CAST(System.Timestamp() AS nvarchar(max)) AS t"

@@ -121,17 +121,17 @@ class LookupOperator(Operator):
 
     def _made_index(self, rows: Rows) -> _Index:
         count = len(rows)
-        numbers = np.arange(count)
+        numbers = np.arange(1, count + 1)
         values = Evaluation(Batch({self._plan.right_key: rows}, np.zeros(count, np.int64), numbers))
         try:
             columns = [values.column(key) for key in self._own_keys]
         except RunError as error:
-            if error.event is not None:  # it is no event: say where it is
-                error.message += (
-                    f", in row {error.event + 1:,} of the reference data {self._plan.reference}"
-                )
-                error.event = None
-            raise
+            if error.event is None:
+                raise
+            # a row is no event: the message must say where it is
+            where = f"row {error.event:,} of the reference data {self._plan.reference}"
+            text = f"{error.message}, in {where}"
+            raise type(error)(text, error.span, error.hint) from None
         keys = KeyTable(len(columns))
         codes = keys.codes(columns, count, nulls=False)
         known = np.flatnonzero(codes >= 0)

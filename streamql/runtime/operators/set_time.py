@@ -59,7 +59,8 @@ class SetTimeOperator(Operator):
     of substreams: each has its own largest time, so that the order of rows is judged within one;
     the watermark of all of them together is then what late arrival guarantees.
 
-    `start` is the time that events have which bring no arrival: such an event arrives on time.
+    `start` is the time that events have which bring no arrival: such an event arrives on time,
+    unless those in front of it have arrived later than that.
     """
 
     def __init__(
@@ -122,17 +123,30 @@ class SetTimeOperator(Operator):
             keys = Evaluation(batch)
             for key in self._over:
                 known = known & keys.column(key).valid()
+        arrivals = self._arrivals(batch.times, times)
         if not known.all():
             bad = np.flatnonzero(~known)
             self._report.invalid(len(bad), int(batch.events[bad[0]]))
-            batch, times = batch.filter(known), times[known]
+            batch, times, arrivals = batch.filter(known), times[known], arrivals[known]
         policy = self._policy
         if policy is None or policy.late is None or batch.count == 0:
             return replace(batch, times=times)
-        arrivals = np.where(batch.times == self._start, times, batch.times)
-        self._arrived = max(self._arrived, int(arrivals.max()))
         times, keep = judge_arrival(times, arrivals, policy.late, policy.drop, self._report.counts)
         return replace(batch, times=times).filter(keep)
+
+    def _arrivals(self, said: Ints, times: Ints) -> Ints:
+        """Return when each event arrived: when it says, but not before those in front of it.
+
+        One that does not say arrives at its own time, if that is not before those in front of it.
+        It tells nothing about when later events arrive.
+        """
+        if len(said) == 0:
+            return times
+        telling = said != self._start
+        latest = np.maximum.accumulate(np.where(telling, said, BEGIN))
+        latest = np.maximum(latest, self._arrived)
+        self._arrived = int(latest[-1])
+        return np.where(telling, latest, np.maximum(latest, times))
 
     def _judged(self, batch: Batch) -> Batch:
         policy = self._policy

@@ -1,0 +1,101 @@
+"""The page of the language shows every construct and function, and all that it shows is true."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import language_page
+import pytest
+
+from streamql.bind.aggregates import aggregate_names
+from streamql.functions.builtins import BUILTINS
+from streamql.functions.datetime import UNIT_FUNCTIONS
+from streamql.functions.documented import Entry, entries
+
+PAGE = language_page.PAGE
+TEXT = PAGE.read_text(encoding="utf-8")
+WRITTEN, _, _REST = TEXT.partition("<!-- made by")
+EXAMPLES = language_page.examples(TEXT)
+ENTRIES = entries()
+VALUES = re.findall(r"`([^`]+)` → `([^`]+)`", TEXT)
+
+_NO_KERNEL = (
+    *("CAST", "TRY_CAST", "COALESCE", "CASE", "BETWEEN", "IN", "IS NULL", "AND", "OR", "NOT"),
+    *("GetArrayElements", "GetRecordProperties", "GetMetadataPropertyValue"),
+    *("System.Timestamp", "System.Window"),
+)
+
+
+def test_page_is_what_the_generator_makes(tmp_path):
+    copy = tmp_path / "language.md"
+    copy.write_text(TEXT, encoding="utf-8")
+    code = f"import generate, pathlib; generate.PAGE = pathlib.Path({str(copy)!r}); generate.write()"
+    subprocess.run([sys.executable, "-c", code], cwd=PAGE.parent, check=True, timeout=60)
+    assert copy.read_text(encoding="utf-8") == TEXT, "run python docs/generate.py"
+
+
+@pytest.mark.parametrize("batch", [None, 1], ids=["whole", "row by row"])
+@pytest.mark.parametrize(
+    "example", EXAMPLES, ids=[f"{n}: {e.section}" for n, e in enumerate(EXAMPLES)]
+)
+def test_example(example, batch, tmp_path):
+    found = language_page.run(example, tmp_path, batch)
+    wanted = example.outputs if example.error is None else example.error
+    # text tells 1 from 1.0; an output without rows may have no file
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        found = {name: rows for name, rows in found.items() if rows}
+        wanted = {name: rows for name, rows in wanted.items() if rows}
+    assert _lines(found) == _lines(wanted)
+
+
+def _lines(found: dict | str) -> dict[str, list[str]] | str:
+    if isinstance(found, str):
+        return found
+    return {name: [language_page.json.dumps(r) for r in rows] for name, rows in found.items()}
+
+
+@pytest.mark.parametrize("entry", [e for e in ENTRIES if e.calls], ids=lambda e: e.name)
+def test_calls_of_functions(entry: Entry):
+    sys.path.insert(0, str(PAGE.parent))
+    try:
+        import generate
+    finally:
+        sys.path.pop(0)
+    for call, value in entry.calls:
+        if generate.is_condition(entry):
+            assert language_page.truth_of(call) == {"1": "true", "0": "false", "NULL": "unknown"}[value]
+        else:
+            assert language_page.value_of(call) == generate.literal(value)
+
+
+@pytest.mark.parametrize(("expression", "value"), VALUES)
+def test_values_in_the_text(expression, value):
+    if value in ("true", "false", "unknown"):
+        assert language_page.truth_of(expression) == value
+    else:
+        assert language_page.value_of(expression) == value
+
+
+def test_every_block_of_sql_is_an_example():
+    blocks = re.findall(r"^```sql\n(.*?)^```$", WRITTEN, re.MULTILINE | re.DOTALL)
+    assert all(re.search("^-- (out|error)", block, re.MULTILINE) for block in blocks)
+
+
+def test_every_function_has_an_example():
+    known = {e.name: e for e in ENTRIES}
+    names = [
+        *(f.infix or f.name for f in BUILTINS.values()),
+        *UNIT_FUNCTIONS,
+        *aggregate_names(),
+        *_NO_KERNEL,
+    ]
+    assert len(known) == len(ENTRIES)
+    assert set(names) == set(known)
+    for entry in ENTRIES:
+        assert entry.text.split("\n", 1)[0].endswith("."), entry.name
+        assert entry.calls or entry.example, entry.name
+        shown = " ".join(call for call, _ in entry.calls) + (entry.example or ("",))[0]
+        name = {"unary -": "-", "IS NULL": "NULL"}.get(entry.name, entry.name)
+        assert name in shown, entry.name
