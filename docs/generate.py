@@ -1,6 +1,6 @@
 """Write the part of language.md that is made from the functions' own documentation.
 
-    python docs/generate.py
+python docs/generate.py
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def section(entry: Entry) -> str:
 
 def is_condition(entry: Entry) -> bool:
     """Tell whether a query may write this only where a condition stands."""
-    return entry.name == "LIKE" or entry.family == "comparison" and entry.name not in _VALUES
+    return entry.name == "LIKE" or (entry.family == "comparison" and entry.name not in _VALUES)
 
 
 def literal(value: str) -> str:

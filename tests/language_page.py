@@ -26,7 +26,7 @@ import streamql
 from streamql.errors import StreamqlError
 
 PAGE = Path(__file__).parents[1] / "docs" / "language.md"
-_BLOCK = re.compile(r"^(#+) (.*)$|^```(\w+)(?: (\w+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^(#+) ([^\n]*)$|^```(\w+)(?: (\w+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINE = re.compile(r"-- (?:(in|ref|out) +(\w+): +|(error): |(set) |  +)(.*)")
 
 Rows = list[dict[str, Any]]
@@ -135,7 +135,9 @@ def value_of(expression: str, level: str = "1.2") -> str:
 
 def truth_of(condition: str) -> str:
     """Return whether a condition is `true`, `false` or `unknown`."""
-    case = f"CASE WHEN {condition} THEN 'true' WHEN NOT ({condition}) THEN 'false' ELSE 'unknown' END"
+    case = (
+        f"CASE WHEN {condition} THEN 'true' WHEN NOT ({condition}) THEN 'false' ELSE 'unknown' END"
+    )
     return value_of(case).strip("'")
 
 

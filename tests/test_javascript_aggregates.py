@@ -315,7 +315,7 @@ def test_no_call_takes_too_many_steps(runtime, monkeypatch):
     plain = runtime.call
     monkeypatch.setattr(runtime, "call", lambda *given: calls.append(1) or plain(*given))
     source = main("this.t += value;", "this.t", "this.t = 0; this.left = 0;", ROWS_OUT)
-    for values, least, most in ([1] * 40, 0, 8), ([0.1] * 40, 15, 99):
+    for values, least, most in ([1] * 40, 0, 8), ([0.1] * 40, 12, 99):
         calls.clear()
         over(runtime, source, values, sliding(40, 10))
         assert least <= len(calls) <= most

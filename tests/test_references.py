@@ -283,7 +283,7 @@ def test_rows_of_a_reference_join_do_not_wait_for_the_end():
 
 def test_an_output_must_not_overwrite_reference_data(tmp_path):
     path = tmp_path / "r.jsonl"
-    write(path, "a")
+    path.write_text('{"k": 1}\n')
     with streamql.Engine() as engine:
         engine.register("input", EVENTS)
         engine.register_reference_uri("r", str(path))

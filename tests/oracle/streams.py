@@ -9,10 +9,13 @@ from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 import streamql
+from streamql.runtime.operators import analyze, group, join
+from streamql.runtime.windows import panes
 
 from .joins import DAY, SECOND
 from .windows import Event, end_at_or_after
@@ -95,9 +98,14 @@ def run(
 def run_rows(
     query: str, inputs: dict[str, list[dict[str, Any]]], cuts: tuple[list[int], bool], **chosen: Any
 ) -> list[Event]:
-    """Run a query over rows as they are and return its output as events."""
+    """Run a query over rows as they are and return its output as events.
+
+    With restarts, operators also forget keys and slots that are done as soon as there are a few.
+    """
     sizes, restart = cuts
-    with streamql.Engine(**chosen) as engine:
+    with pytest.MonkeyPatch.context() as patch, streamql.Engine(**chosen) as engine:
+        for operator in (group, join, analyze, panes) if restart else ():
+            patch.setattr(operator, "_TIDY", 2)
         if sizes != [0]:
             engine.cut = itertools.cycle(sizes)
             engine.restart = restart

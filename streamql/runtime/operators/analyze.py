@@ -22,6 +22,8 @@ from ..operator import Operator, State
 from ..policies import BEGIN
 
 Ints = np.ndarray
+_TIDY = 100_000
+"""Keys are looked through for ones that nothing is held for when there are this many."""
 
 
 class AnalyzeOperator(Operator):
@@ -204,7 +206,7 @@ class _Past:
 
     def _tidy(self) -> None:
         """Forget the keys of partitions of which nothing is left, once there are many."""
-        if self._keys.count < 100_000 or not self._call.partition:
+        if self._keys.count < _TIDY or not self._call.partition:
             return
         live = np.unique(self._codes)
         if len(live) * 2 < self._keys.count:

@@ -52,11 +52,11 @@ class PaneKeeper(Keeper):
         window = self._window
         ends = next_end(rows.times, self._pane, window.offset)
         inputs = rows.inputs
-        codes = rows.codes
+        codes, events = rows.codes, rows.events
         if window.hop > window.size:
             inside = last_window(rows.times, window.size, window.hop, window.offset) >= rows.times
             if not inside.all():
-                ends, codes = ends[inside], codes[inside]
+                ends, codes, events = ends[inside], codes[inside], events[inside]
                 inputs = [[c.filter(inside) for c in columns] for columns in inputs]
         slots = self._slots_of(ends, codes)
         for state, columns, aggregation in zip(
@@ -66,7 +66,7 @@ class PaneKeeper(Keeper):
                 state.add(slots, len(self._ends), columns)
             except RunError as error:
                 if error.event is None and error.row is not None:
-                    error.event = int(rows.events[error.row])
+                    error.event = int(events[error.row])
                 raise error.at(aggregation.span) from None
 
     def _slots_of(self, ends: Ints, codes: Ints) -> Ints:

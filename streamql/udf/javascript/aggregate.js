@@ -8,7 +8,7 @@ const {
   getPrototypeOf, OBJECT, ARRAY, LONGEST,
 } = I;
 const CONTINUED = 1, UNFINISHED = 2, SLIDING = 4;
-const EXACT = 2 ** 53, MODEST = 2 ** 31, NEAR = 1e-6, MOST_FIELDS = 64;
+const EXACT = 2 ** 53 - 1, MODEST = 2 ** 31, NEAR = 1e-6, MOST_FIELDS = 64;
 
 function begin() {
   const state = new user();

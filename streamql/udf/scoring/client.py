@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import ssl
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -16,9 +17,10 @@ from .options import Secret
 from .settings import ScoringSettings
 
 if TYPE_CHECKING:
-    import httpx
+    import aiohttp
 
 _IDLE = 30.0
+_PIECE = 262_144
 _ERROR_BYTES = 65_536
 
 
@@ -50,7 +52,7 @@ def shown_url(url: str) -> str:
 
 
 class HttpTransport(Transport):
-    """POSTs bodies to a URL over at most `parallel_requests` connections. Lives in the loop."""
+    """POSTs bodies to a URL, each over a connection of its own. Lives in the loop."""
 
     def __init__(self, url: str, settings: ScoringSettings, clock: Clock) -> None:
         self.target = shown_url(url)
@@ -59,15 +61,20 @@ class HttpTransport(Transport):
         self._clock = clock
         self._headers, self._secrets = _headers(settings)
         self._tls = _tls(url, settings)
-        self._client: httpx.AsyncClient | None = None
+        proxy = settings.proxy
+        self._proxy = proxy.value() if isinstance(proxy, Secret) else proxy
+        self._client: aiohttp.ClientSession | None = None
 
     def warm(self) -> None:
-        """Make the client (importing httpx costs 130 ms: better before the first row is there)."""
+        """Make the client (importing aiohttp costs 150 ms: better before the first row is there).
+
+        Must be called in the loop.
+        """
         if self._client is None:
-            self._client = _client(self._headers, self._tls, self._settings)
+            self._client = _client(self._headers, self._tls, self._proxy == "env")
 
     async def send(self, body: bytes, timeout: float) -> Answer:
-        import httpx  # noqa: PLC0415 - see `warm`
+        import aiohttp  # noqa: PLC0415 - see `warm`
 
         self.warm()
         try:
@@ -77,32 +84,43 @@ class HttpTransport(Transport):
             raise Failure(
                 f"gave no answer within {timeout:,.3g} s", Retry.UNLIMITED, label="timeout"
             ) from None
-        except httpx.DecodingError as error:
-            raise _bad_body(f"a body that cannot be unpacked ({error})") from None
-        except (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL) as error:
+        except aiohttp.ClientPayloadError as error:
+            if type(error.__cause__).__name__ == "ContentEncodingError":
+                raise _bad_body("a body that cannot be unpacked") from None
+            raise self._broken(error) from None
+        except aiohttp.InvalidURL as error:
             raise Failure(f"cannot be asked: {error}", Retry.NEVER, label="connection") from None
-        except (httpx.TransportError, OSError) as error:
+        except (aiohttp.ClientError, OSError) as error:
             raise self._broken(error) from None
 
     async def _post(self, body: bytes) -> Answer:
         assert self._client is not None
-        async with self._client.stream("POST", self._url, content=body) as response:
-            good = response.status_code == 200
+        proxy = None if self._proxy == "env" else self._proxy
+        headers = {"content-length": str(len(body))}
+        async with self._client.post(
+            self._url,
+            data=body if len(body) <= _PIECE else _pieces(body),
+            headers=headers,
+            proxy=proxy,
+            allow_redirects=False,
+        ) as response:
+            good = response.status == 200
             limit = self._settings.max_answer_bytes if good else _ERROR_BYTES
             chunks: list[bytes] = []
             total = 0
-            async for chunk in response.aiter_bytes():
+            # piece by piece, unpacked: a small body may unpack to gigabytes
+            while total <= limit and (chunk := await response.content.readany()):
                 chunks.append(chunk)
                 total += len(chunk)
-                if total > limit:
-                    break
-            if good and total > limit:
-                raise _bad_body(f"more than {limit:,} bytes")
+            if total > limit:
+                response.close()
+                if good:
+                    raise _bad_body(f"more than {limit:,} bytes")
             answer = Answer(b"".join(chunks))
             if good:
                 return answer
             text = self.hidden(answer.shown())
-            raise of_status(response.status_code, response.headers, text, self._clock.wall())
+            raise of_status(response.status, response.headers, text, self._clock.wall())
 
     def hidden(self, text: str) -> str:
         for value in self._secrets:
@@ -123,20 +141,22 @@ class HttpTransport(Transport):
                 )
             if isinstance(reason, BaseExceptionGroup):  # one per address of the host
                 reason = reason.exceptions[0]
-        said = str(error) or type(error).__name__
+        # an error's own text has the whole URL in it, where there is a message without
+        said = getattr(error, "message", "") or str(error) or type(error).__name__
+        said = str(said).partition("\n")[0].rstrip(":")
         if isinstance(reason, OSError) and reason.errno:
             # asyncio says "connect call failed" and an address; the system says why
             positive = reason.errno > 0
             said = os.strerror(reason.errno) if positive else str(reason.strerror)
         said = said[:1].lower() + said[1:]
-        connect = type(error).__name__ in ("ConnectError", "ProxyError")
+        connect = type(error).__name__.startswith(("ClientConnector", "ClientProxy", "ClientHttpP"))
         verb = "cannot be reached" if connect else "broke the connection"
         return Failure(f"{verb} ({self.hidden(said)})", Retry.UNLIMITED, label="connection")
 
     async def close(self) -> None:
         if self._client is not None:
             client, self._client = self._client, None
-            await client.aclose()
+            await client.close()
 
 
 def _bad_body(found: str) -> Failure:
@@ -161,24 +181,26 @@ def _headers(settings: ScoringSettings) -> tuple[dict[str, str], list[str]]:
     return headers, secrets
 
 
-def _client(headers: dict[str, str], tls: Any, settings: ScoringSettings) -> httpx.AsyncClient:
-    import httpx  # noqa: PLC0415 - see `HttpTransport.warm`
+async def _pieces(body: bytes) -> AsyncIterator[memoryview]:
+    """Yield a body in pieces, so that other connections go on while a large one is sent."""
+    view = memoryview(body)
+    for start in range(0, len(body), _PIECE):
+        yield view[start : start + _PIECE]
 
-    limits = httpx.Limits(
-        max_connections=settings.parallel_requests,
-        max_keepalive_connections=settings.parallel_requests,
-        keepalive_expiry=_IDLE,
-    )
-    proxy = settings.proxy.value() if isinstance(settings.proxy, Secret) else settings.proxy
-    return httpx.AsyncClient(
+
+def _client(headers: dict[str, str], tls: Any, from_environment: bool) -> aiohttp.ClientSession:
+    import aiohttp  # noqa: PLC0415 - see `HttpTransport.warm`
+
+    # how many connections there are is decided by who sends
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE, ssl=tls or True)
+    return aiohttp.ClientSession(
+        connector=connector,
         headers=headers,
-        limits=limits,
         # asyncio.timeout bounds the whole attempt, slow bytes included
-        timeout=None,
-        follow_redirects=False,
-        verify=tls,
-        trust_env=proxy == "env",
-        proxy=None if proxy == "env" else proxy,
+        timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None),
+        # a load balancer's cookie would lead all requests to one instance
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=from_environment,
     )
 
 
