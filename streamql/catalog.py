@@ -17,6 +17,7 @@ from .errors import InternalError
 from .formats.decoded import Decoded
 from .formats.table import rows_from_arrow
 from .plan.nodes import Shape
+from .plan.reads import Columns
 from .rows import find
 from .runtime.references import ReferenceData
 from .settings import Settings
@@ -88,12 +89,17 @@ class Inputs:
         """Add reference data: a path or URI, or data given in Python. Raises UsageError."""
         self.add(name, _reference_of(given, self._settings), None)
 
-    def reference(self, name: str, warn: Callable[[str], None]) -> ReferenceData:
-        """Open reference data for a job. Raises InputError or DataError."""
+    def reference(
+        self, name: str, warn: Callable[[str], None], columns: Columns | None = None
+    ) -> ReferenceData:
+        """Open reference data for a job, of the declared columns if there are any.
+
+        Raises InputError or DataError.
+        """
         versions = self._inputs[name].versions
         if versions is None:
             raise InternalError(f"{name} is no reference data")
-        return ReferenceData(name, versions, self._settings, warn)
+        return ReferenceData(name, versions, self._settings, warn, columns=columns)
 
     def has(self, name: str) -> bool:
         """Tell whether the name is taken."""

@@ -208,7 +208,9 @@ class Engine:
         by_clock = not self.settings.replay and self.settings.arrival_field is None
         live = self._inputs.live() if by_clock else frozenset()
         clocks = {name: self._now for name in plan.inputs if name in live}
-        references = {n: self._inputs.reference(n, self._warn) for n in plan.references}
+        references = {
+            n: self._inputs.reference(n, self._warn, plan.tables.get(n)) for n in plan.references
+        }
         job = LocalJob(
             plan,
             readings,

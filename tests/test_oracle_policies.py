@@ -28,7 +28,7 @@ def arrivals(draw: Any) -> list[Arrival]:
         now += draw(st.sampled_from(STEPS)) * SECOND
         time: int | None = now - draw(st.sampled_from(DELAYS)) * SECOND
         time += draw(st.sampled_from([0, 0, 0, 1, -1]))
-        row = {"id": number, "k": draw(st.sampled_from([1, 1, 2, 2.0, "1", None]))}
+        row = {"id": number, "k": draw(st.sampled_from([1, 1, 2, 2.0, "1", None, now]))}
         if draw(st.integers(0, 20)) == 20:
             row["at"] = draw(st.sampled_from(NOT_TIMES))
             time = None

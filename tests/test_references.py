@@ -298,3 +298,39 @@ def test_whole_reference_rows_are_records():
         engine.register_reference("r", ROWS)
         found = engine.sql(query).fetchall()
     assert found == [{"id": 1, "r": ROWS[0]}, {"id": 2, "r": None}]
+
+
+REFERENCE = [
+    {"k": 1, "n": "a", "all": [1, 2]},
+    {"k": "x", "n": "b"},
+    {"k": 3, "n": "c", "all": [5]},
+]
+STEPS = [
+    (
+        "WITH r AS (SELECT k AS id, UPPER(n) AS n FROM ref WHERE n <> 'c') "
+        "SELECT i.k, r.n FROM input i LEFT JOIN r ON i.k = r.id",
+        [{"k": 1, "n": "A"}, {"k": 3, "n": None}],
+    ),
+    (
+        "WITH r AS (SELECT k, e.ArrayValue AS v FROM ref CROSS APPLY GetArrayElements(all) AS e), "
+        "s AS (SELECT * FROM r WHERE v > 1) SELECT i.k, s.v FROM input i JOIN s ON i.k = s.k",
+        [{"k": 1, "v": 2}, {"k": 3, "v": 5}],
+    ),
+    (
+        "CREATE TABLE ref (k bigint, n nvarchar(max)); "
+        "SELECT i.k, r.n FROM input i LEFT JOIN ref r ON i.k = r.k OR r.n = 'b'",
+        [{"k": 1, "n": "a"}, {"k": 3, "n": "c"}],
+    ),
+]
+
+
+@pytest.mark.parametrize(("query", "expected"), STEPS)
+def test_steps_and_tables_of_reference_data(query, expected):
+    """A WITH step over reference data alone may be joined; rows that misfit a table are left out."""
+    with streamql.Engine() as engine:
+        warnings = []
+        engine.on_warning = warnings.append
+        engine.register("input", [{"k": 1}, {"k": 3}])
+        engine.register_reference("ref", REFERENCE)
+        assert list(engine.sql(query)) == expected
+    assert len(warnings) == query.startswith("CREATE")

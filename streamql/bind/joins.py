@@ -10,7 +10,7 @@ from ..errors import BindError, CompileError, Span
 from ..expressions.nodes import TIMES, Expr, Field, Logic, Timestamp, Whole, rebuild, walk
 from ..functions.datetime import unit_named, unit_ticks
 from ..instants import TICKS_PER_DAY
-from ..plan.nodes import Bound, Join, Lookup, Plan, Scan
+from ..plan.nodes import Bound, Filter, Join, Lookup, Plan, Project, Scan, Unnest
 from ..syntax import nodes as ast
 from ..types import Type
 from .aggregates import refuse_aggregates
@@ -234,14 +234,15 @@ def bind_join(
     condition.read(node.condition)
     outer = node.kind == "left"
     keys, residual = tuple(condition.keys), condition.residual
-    if isinstance(right, Scan) and other.reference:
+    if other.reference:
+        reference, steps = _reference_steps(right)
         if condition.bounds:
             raise BindError(
                 f"{other.alias} is reference data, which has no time of its own",
                 node.condition.span,
                 "leave out the DATEDIFF",
             )
-        made: Join | Lookup = Lookup(left, right.input, outer, key, other.key, keys, residual)
+        made: Join | Lookup = Lookup(left, reference, outer, key, other.key, keys, residual, steps)
         return lift(made, made), (*sources, other)
     check_bounds(condition, node.condition.span)
     _check_substreams(sources, other, condition)
@@ -250,6 +251,16 @@ def bind_join(
         left, right, outer, key, other.key, tuple(condition.bounds), keys, residual, lag_of(left)
     )
     return lift(made, made), (*sources, other)
+
+
+def _reference_steps(plan: Plan) -> tuple[str, tuple[Filter | Project | Unnest, ...]]:
+    """Return the reference data at the bottom of a plan, and what a WITH step makes of them."""
+    steps: list[Filter | Project | Unnest] = []
+    while isinstance(plan, Filter | Project | Unnest):
+        steps.append(plan)
+        plan = plan.source
+    assert isinstance(plan, Scan), "a step of reference data filters and projects"
+    return plan.input, tuple(reversed(steps))
 
 
 def _named(source: Source) -> Source:

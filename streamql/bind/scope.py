@@ -65,6 +65,7 @@ class Environment:
     timestamps: Mapping[str, str] = field(default_factory=dict)
     steps: dict[str, tuple[ast.Step, Plan, Shape]] = field(default_factory=dict)
     used: dict[str, None] = field(default_factory=dict)
+    reference_steps: dict[str, str] = field(default_factory=dict)
     looked_up: dict[str, None] = field(default_factory=dict)
     tables: dict[str, Columns] = field(default_factory=dict)
 

@@ -38,7 +38,13 @@ def bind_script(script: ast.Script, environment: Environment) -> Job:
                     select.into.span,
                     "write it in the SELECT that reads the step",
                 )
-        plan, shape = _bind_query(step.query, sources)
+        query = step.query
+        reference = sources.reference_of(query.source) if isinstance(query, ast.Select) else None
+        if reference is not None and isinstance(query, ast.Select) and not query.group_by:
+            plan, shape = sources.bind_reference_step(query)
+            environment.reference_steps[name.lower()] = reference
+        else:
+            plan, shape = _bind_query(query, sources)
         environment.steps[name.lower()] = (step, plan, shape)
     writes: list[Write] = []
     outputs: dict[str, str] = {}
@@ -53,6 +59,7 @@ def bind_script(script: ast.Script, environment: Environment) -> Job:
         tuple(environment.used),
         tuple(outputs.values()),
         tuple(environment.looked_up),
+        dict(environment.tables),
     )
 
 

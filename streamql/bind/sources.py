@@ -35,6 +35,7 @@ class Sources:
     lifting: Lifting = field(default_factory=Lifting)
     _streams: list[tuple[ast.Table, bool]] = field(default_factory=list)
     _scans: dict[str, Scan] = field(default_factory=dict)
+    _in_reference_step: bool = False
     _timed: list[tuple[str, ast.TimestampBy, SetTime]] = field(default_factory=list)
 
     def bind(self, node: ast.Source) -> tuple[Plan, tuple[Source, ...]]:
@@ -56,6 +57,14 @@ class Sources:
     def _table(self, node: ast.Table) -> tuple[Plan, tuple[Source, ...]]:
         name = node.name.text
         alias = (node.alias or node.name).text
+        if self.reference_of(node) is not None:
+            if self._in_reference_step:
+                return self._side(node)
+            raise BindError(
+                f"{name} is reference data, and a query reads a stream",
+                node.name.span,
+                f"join it: FROM stream JOIN {name} ON ...",
+            )
         step = self.environment.step(name)
         if step is not None:
             if node.timestamp_by is not None:
@@ -69,12 +78,6 @@ class Sources:
         known = self.environment.input(name)
         if known is None:
             raise self._unknown(node)
-        if known in self.environment.references:
-            raise BindError(
-                f"{name} is reference data, and a query reads a stream",
-                node.name.span,
-                f"join it: FROM stream JOIN {name} ON ...",
-            )
         self.environment.used[known] = None
         source = Source(alias, MAIN, self.environment.inputs[known], known)
         plan: Plan = self._scans.setdefault(known, Scan(known, self.environment.tables.get(known)))
@@ -101,16 +104,39 @@ class Sources:
         )
 
     def _side(self, node: ast.Source) -> tuple[Plan, tuple[Source, ...]]:
-        """Return one side of a join; only here reference data may stand, and only on the right."""
-        if not isinstance(node, ast.Table) or self.environment.step(node.name.text) is not None:
+        """Return the right side of a join: only there reference data may stand."""
+        reference = self.reference_of(node)
+        if reference is None or not isinstance(node, ast.Table):
             return self.bind(node)
-        known = self.environment.input(node.name.text)
-        if known not in self.environment.references or known is None:
-            return self.bind(node)
-        self.environment.looked_up[known] = None
-        shape = self.environment.inputs[known]
+        self.environment.looked_up[reference] = None
         alias = (node.alias or node.name).text
-        return Scan(known), (Source(alias, MAIN, shape, known, reference=True),)
+        step = self.environment.step(node.name.text)
+        if step is not None:
+            return step[1], (Source(alias, MAIN, step[2], node.name.text, reference=True),)
+        shape = self.environment.inputs[reference]
+        return Scan(reference), (Source(alias, MAIN, shape, reference, reference=True),)
+
+    def reference_of(self, node: ast.Source | None) -> str | None:
+        """Return the reference data that a source consists of; None for a stream."""
+        match node:
+            case ast.Table(name=name):
+                step = self.environment.reference_steps.get(name.text.lower())
+                known = self.environment.input(name.text)
+                if self.environment.step(name.text) is not None:
+                    return step
+                return known if known in self.environment.references else None
+            case ast.Apply(source=source):
+                return self.reference_of(source)
+            case _:
+                return None
+
+    def bind_reference_step(self, query: ast.Select) -> tuple[Plan, Shape]:
+        """Bind a WITH step that reads nothing but reference data."""
+        self._in_reference_step = True
+        try:
+            return self.bind_query(query)
+        finally:
+            self._in_reference_step = False
 
     def _lift(self, plan: Plan, join: Join | Lookup) -> Plan:
         """Compute the analytic functions in the conditions of a join below it."""

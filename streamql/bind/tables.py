@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import BindError, NotSupportedYet, suggest
+from ..errors import BindError, suggest
 from ..plan.nodes import Shape
 from ..plan.reads import Columns
 from ..syntax import nodes as ast
@@ -25,8 +25,6 @@ def declare(table: ast.CreateTable, environment: Environment) -> None:
             table.name.span,
             suggest(name, environment.inputs) or (listed if environment.inputs else None),
         )
-    if known in environment.references:
-        raise NotSupportedYet("CREATE TABLE of reference data", table.name.span)
     if known in environment.tables:
         raise BindError(
             f"a CREATE TABLE for {known} has been given already",

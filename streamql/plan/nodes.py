@@ -6,7 +6,8 @@ identity for that reason; rules make new nodes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Self, TypeAlias
 
 from ..expressions.nodes import Aggregation, Analytic, Call, Expr
@@ -196,7 +197,10 @@ class Join:
 
 @dataclass(frozen=True, eq=False)
 class Lookup(_OneInput):
-    """A join with reference data: its columns become the relation `right_key`."""
+    """A join with reference data: its columns become the relation `right_key`.
+
+    `steps` are the filters and projections of a WITH step over the reference data, in order.
+    """
 
     reference: str
     outer: bool
@@ -204,6 +208,7 @@ class Lookup(_OneInput):
     right_key: str
     keys: tuple[tuple[Expr, Expr], ...]
     condition: Expr | None
+    steps: tuple[Filter | Project | Unnest, ...] = ()
 
     def __str__(self) -> str:
         return f"{'left ' if self.outer else ''}join reference {self.reference}"
@@ -281,10 +286,12 @@ class Shape:
 class Job:
     """A compiled script: its writes, and the names of what it reads and writes.
 
-    `references` are the names of the reference data that it joins with.
+    `references` are the names of the reference data that it joins with, `tables` the columns that
+    CREATE TABLE declares.
     """
 
     writes: tuple[Write, ...]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     references: tuple[str, ...] = ()
+    tables: Mapping[str, tuple[tuple[str, Type], ...]] = field(default_factory=dict)

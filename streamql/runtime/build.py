@@ -146,8 +146,9 @@ class _Builder:
                 return GroupOperator(windows, keys, aggregations, keeps_no_rows(plan))
             case Join():
                 return JoinOperator(plan)
-            case Lookup(reference=reference):
-                return LookupOperator(plan, self.around.references[reference])
+            case Lookup(reference=reference, steps=steps):
+                made = [self._operator(step) for step in steps]
+                return LookupOperator(plan, self.around.references[reference], made)
             case Union(sources=sources):
                 return UnionOperator(len(sources))
             case Write(output=output):

@@ -26,9 +26,11 @@ from ..connectors.versions import Version, Versions
 from ..errors import DataError, InputError, RunError
 from ..formats.decoded import BadEvent
 from ..gapped import GappedRows
+from ..plan.reads import Columns
 from ..rows import ColumnRows, Rows
 from ..settings import Settings
 from .levels import OldLevel
+from .schema import conform
 
 Ints = NDArray[np.int64]
 
@@ -83,6 +85,7 @@ class ReferenceData:
         settings: of the job.
         warn: gets a sentence when something is wrong that the job survives.
         clock: seconds that rise, for the looks at the files.
+        columns: what CREATE TABLE declares; rows that do not fit count as malformed.
 
     Raises InputError or DataError when the only version cannot be read.
     """
@@ -94,7 +97,9 @@ class ReferenceData:
         settings: Settings,
         warn: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
+        columns: Columns | None = None,
     ) -> None:
+        self._columns = columns
         self.name = name
         self._origin = versions
         self._settings = settings
@@ -188,16 +193,22 @@ class ReferenceData:
         parts: list[Rows] = []
         malformed = 0
         first: BadEvent | None = None
+        level = self._settings.compatibility_level
         for block in version.blocks():
-            malformed += len(block.bad)
-            first = first or (block.bad[0] if block.bad else None)
-            if len(block.rows):
-                parts.append(block.rows)
+            rows, bad = block.rows, list(block.bad)
+            if level != "1.2":
+                rows = OldLevel(rows, level)
+            if self._columns is not None and len(rows):
+                found = conform(rows, self._columns, level)
+                misfits = block.events[~found.keep].tolist()
+                bad += [BadEvent(event, found.reason or "", b"") for event in misfits]
+                rows = found.rows.filter(found.keep)
+            malformed += len(bad)
+            first = first or (bad[0] if bad else None)
+            if len(rows):
+                parts.append(rows)
         if first is not None:
             self._judge(malformed, first, sum(map(len, parts)))
-        level = self._settings.compatibility_level
-        if level != "1.2":
-            parts = [OldLevel(part, level) for part in parts]
         return Snapshot(StackedRows(parts))
 
     def _judge(self, malformed: int, first: BadEvent, good: int) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...batch import Batch
+from ...batch import MAIN, Batch
 from ...errors import RunError
 from ...expressions.evaluate import Evaluation
 from ...expressions.nodes import Expr
@@ -33,11 +33,13 @@ class _Index:
     """The rows of a snapshot by key.
 
     Attributes:
+        rows: its rows, as the join sees them.
         keys: the key values of its rows; rows with a NULL among them have none.
         order: the rows, those of the first key first.
         ranges: the places in `order` of each key's rows; the last range, found by -1, is empty.
     """
 
+    rows: Rows
     keys: KeyTable
     order: Ints
     ranges: Ranges
@@ -58,11 +60,15 @@ class LookupOperator(Operator):
     Events keep their time, also where several rows match. INNER drops an event without a match,
     LEFT keeps it, with NULLs. Equal keys are found by hash; a NULL equals nothing, bigint 1 equals
     float 1.0, and text '1' does not (language 3.4, 3.5). Other conditions are asked for each pair
-    of event and row with equal keys.
+    of event and row with equal keys. `steps` are what a WITH step makes of the reference data
+    before it is joined: filters and projections.
     """
 
-    def __init__(self, plan: Lookup, reference: ReferenceData) -> None:
+    def __init__(
+        self, plan: Lookup, reference: ReferenceData, steps: Sequence[Operator] = ()
+    ) -> None:
         self._plan = plan
+        self._steps = steps
         self._reference = reference
         self._stream_keys = [stream for stream, _ in plan.keys]
         self._own_keys = [own for _, own in plan.keys]
@@ -105,9 +111,9 @@ class LookupOperator(Operator):
             where = slice(None) if rows is None else rows
             starts[where] = index.ranges.starts[codes] + places
             ends[where] = index.ranges.ends[codes] + places
-            parts.append(snapshot.rows)
+            parts.append(index.rows)
             orders.append(index.order + count)
-            count += len(snapshot.rows)
+            count += len(index.rows)
             places += len(index.order)
         rows_of_all = parts[0] if len(parts) == 1 else StackedRows(parts)
         order = np.concatenate(orders) if orders else np.zeros(0, np.int64)
@@ -116,8 +122,17 @@ class LookupOperator(Operator):
     def _index(self, snapshot: Snapshot) -> _Index:
         known = self._indices.get(snapshot)
         if known is None:
-            known = self._indices[snapshot] = self._made_index(snapshot.rows)
+            known = self._indices[snapshot] = self._made_index(self._stepped(snapshot.rows))
         return known
+
+    def _stepped(self, rows: Rows) -> Rows:
+        """Return the reference data as the WITH step that is joined makes them."""
+        count = len(rows)
+        batches = [Batch({MAIN: rows}, np.zeros(count, np.int64), np.arange(1, count + 1))]
+        for step in self._steps:
+            batches = [made for batch in batches for made in step.on_batch(batch, 0)]
+        parts = [batch.relations[MAIN] for batch in batches]
+        return StackedRows(parts) if parts else rows.take(np.zeros(0, np.int64))
 
     def _made_index(self, rows: Rows) -> _Index:
         count = len(rows)
@@ -138,7 +153,7 @@ class LookupOperator(Operator):
         order = known[argsort_codes(codes[known])]
         ends = np.cumsum(np.bincount(codes[known], minlength=keys.count))
         starts = np.append(0, ends)
-        return _Index(keys, order, Ranges(starts, np.append(ends, starts[-1])))
+        return _Index(rows, keys, order, Ranges(starts, np.append(ends, starts[-1])))
 
     # -- pairs ------------------------------------------------------------------------------
 

@@ -1,0 +1,50 @@
+"""Signatures from ONNX files; needs ONNX Runtime (extra `onnx`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ....errors import UsageError
+from ..signature import Signature
+from ..tensors import Tensor, schema_of
+
+_DATATYPES = {
+    "float": "FP32",
+    "double": "FP64",
+    "float16": "FP16",
+    "bfloat16": "BF16",
+    "bool": "BOOL",
+    "string": "BYTES",
+} | {
+    f"{sign}int{bits}": f"{sign.upper()}INT{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)
+}
+
+
+def of_onnx(path: str) -> Signature:
+    """Return the signature of an ONNX file. Raises UsageError without ONNX Runtime, or a model."""
+    try:
+        import onnxruntime  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise UsageError(
+            f"reading {path} needs ONNX Runtime", hint="pip install 'streamql[onnx]'"
+        ) from None
+    try:
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        reason = str(error).strip().split("\n", 1)[0]
+        raise UsageError(f"{path} is no ONNX model: {reason[:300]}") from None
+    return of_session(session, path)
+
+
+def of_session(session: Any, source: str) -> Signature:
+    """Return the signature of an ONNX Runtime session (anything with its inputs and outputs)."""
+    inputs = tuple(_tensor(one) for one in session.get_inputs())
+    outputs = tuple(_tensor(one) for one in session.get_outputs())
+    return Signature(source, schema_of(inputs), schema_of(outputs), {"inputs": inputs})
+
+
+def _tensor(node: Any) -> Tensor:
+    """Return a session's input or output: `tensor(float)`, [None, 'n', 3]."""
+    kind = str(node.type).removeprefix("tensor(").removesuffix(")")
+    shape = tuple(d if isinstance(d, int) and d >= 0 else -1 for d in node.shape or ())
+    return Tensor(node.name, _DATATYPES.get(kind, kind), shape)
