@@ -28,14 +28,27 @@ def page(text: str) -> str:
 
 def functions() -> str:
     """Return all functions in Markdown: a heading for each family, a section for each function."""
-    parts: list[str] = []
+    known = entries()
+    parts = [index(known)]
     family = ""
-    for entry in entries():
+    for entry in known:
         if entry.family != family:
             family = entry.family
             parts.append(f"### {family[0].upper()}{family[1:]}\n")
         parts.append(section(entry))
     return "\n".join(parts)
+
+
+def index(known: list[Entry]) -> str:
+    """Return the names of all functions, those of a family in one line, each a link."""
+    lines: dict[str, list[str]] = {}
+    for entry in known:
+        if re.fullmatch(r"[\w. ]+", entry.name):
+            anchor = re.sub(r"[^\w ]", "", entry.name).lower().replace(" ", "-")
+            lines.setdefault(entry.family, []).append(f"[{entry.name}](#{anchor})")
+        else:
+            lines.setdefault(entry.family, []).append(f"`{entry.name}`")
+    return "\n".join(f"- {family}: {', '.join(names)}" for family, names in lines.items()) + "\n"
 
 
 def section(entry: Entry) -> str:

@@ -3,8 +3,7 @@
     StreamqlError
     ├── CompileError            the query is refused before any event is read       exit 2
     │   ├── ParseError          it is not a sentence of the language
-    │   ├── BindError           it names or combines things that do not fit
-    │   └── NotSupportedYet     it is valid, and this version cannot run it
+    │   └── BindError           it names or combines things that do not fit
     ├── UsageError              a flag, a setting or a file does not fit            exit 2
     └── RunError                the job was running and had to stop                 exit 3
         ├── DataError           a value does not fit (cast, overflow, wrong type)
@@ -72,13 +71,6 @@ class ParseError(CompileError):
 
 class BindError(CompileError):
     """The query names or combines things that do not fit."""
-
-
-class NotSupportedYet(CompileError):
-    """The construct is valid, and this version of StreamQL cannot run it."""
-
-    def __init__(self, construct: str, span: Span | None = None, hint: str | None = None) -> None:
-        super().__init__(f"{construct}: not supported yet", span, hint)
 
 
 class UsageError(StreamqlError):

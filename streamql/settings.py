@@ -46,6 +46,7 @@ class Settings:
             time, not at that of the clock.
         dead_letters: file that gets the rows a scoring function with `on_error=dead_letter` could
             not score, as JSON lines.
+        allowed_hosts: the hosts that models may be on; None for any.
         functions: settings of functions as text, by the function's name in lower case.
     """
 
@@ -62,6 +63,7 @@ class Settings:
     policy: str | None = _setting(None, units.word("adjust", "drop"))
     replay: bool = _setting(False, units.flag)
     dead_letters: str | None = _setting(None, units.path)
+    allowed_hosts: tuple[str, ...] | None = _setting(None, units.hosts)
     functions: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
 
     @classmethod

@@ -30,6 +30,7 @@ _SPOKEN = (
     ("ms", TICKS_PER_SECOND // 1_000),
     ("us", TICKS_PER_SECOND // 1_000_000),
 )
+_HOST = re.compile(r"(\*\.)?[a-z0-9_.-]+(:\d{1,5})?|\[[0-9a-f:]+\](:\d{1,5})?")
 _LONGEST = 30 * 86_400
 
 
@@ -134,6 +135,18 @@ def name(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError("the name of a field")
     return value
+
+
+def hosts(value: Any) -> tuple[str, ...] | None:
+    """Read a list of hosts: `any`, `none`, or `models.local, *.example.com, 127.0.0.1:5001`."""
+    words = tuple(part.strip().lower() for part in str(value).split(","))
+    if words == ("any",):
+        return None
+    if words == ("none",):
+        return ()
+    if not all(_HOST.fullmatch(word) for word in words):
+        raise ValueError("any, none, or hosts such as models.local, *.example.com, 10.0.0.1:5001")
+    return words
 
 
 def path(value: Any) -> str:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
+import struct
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+
+import protocol_bodies
 
 
 @dataclass
@@ -22,16 +26,15 @@ class Request:
 
     @property
     def rows(self) -> list[Any]:
-        parsed = json.loads(self.body)
-        return parsed["data"] if "data" in parsed else parsed["Inputs"]["WebServiceInput0"]
+        return protocol_bodies.rows(json.loads(self.body))
 
 
 @dataclass
 class Reply:
     """What the server answers.
 
-    `cut` closes the connection after so many bytes of the body; `drip` sends it byte by byte with
-    this pause; a reply without status closes the connection at once.
+    `cut` closes the connection after so many bytes of the body, with `reset` by a reset; `drip`
+    sends it byte by byte with this pause; a reply without status closes the connection at once.
     """
 
     body: Any = b""
@@ -39,6 +42,7 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0.0
     cut: int | None = None
+    reset: bool = False
     drip: float | None = None
 
     @property
@@ -61,10 +65,16 @@ def last(row: Any) -> Any:
 
 
 class Adversary:
-    """The server; a context manager. Keeps all requests, and how many were open at most."""
+    """The server; a context manager. Keeps all requests, and how many were open at most.
 
-    def __init__(self, behave: Behaviour = double) -> None:
+    `pages` answer the questions of clients (a GET, or a POST to one of them); what is asked is
+    kept in `asked`. Any other GET is answered with 404.
+    """
+
+    def __init__(self, behave: Behaviour = double, pages: dict[str, Reply] | None = None) -> None:
         self.behave = behave
+        self.pages = pages or {}
+        self.asked: list[str] = []
         self.requests: list[Request] = []
         self.open = self.most_open = 0
         self.errors: list[BaseException] = []
@@ -132,7 +142,16 @@ class Adversary:
             raw = dict(line.split(": ", 1) for line in head[1:] if line)
             body = await reader.readexactly(int(headers.get("content-length", 0)))
             lowered = {name.lower(): value for name, value in raw.items()}
-            request = Request(len(self.requests) + 1, head[0].split()[1], lowered, body)
+            method, path, _ = head[0].split()
+            if method == "GET" or path in self.pages:
+                self.asked.append(f"{method} {path}")
+                reply = self.pages.get(path, Reply(b"nothing here", 404))
+                await asyncio.sleep(reply.delay)
+                if reply.status is None:
+                    return
+                await self._answer(writer, reply)
+                continue
+            request = Request(len(self.requests) + 1, path, lowered, body)
             self.requests.append(request)
             self.open += 1
             self.most_open = max(self.most_open, self.open)
@@ -160,3 +179,8 @@ class Adversary:
             return
         writer.write(content if reply.cut is None else content[: reply.cut])
         await writer.drain()
+        if reply.reset:
+            # closing with a linger of 0 seconds sends a reset
+            connection = writer.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()

@@ -20,7 +20,7 @@ from typing import Literal
 from comparer import Comparer
 
 import streamql
-from streamql.errors import CompileError, NotSupportedYet, RunError, StreamqlError
+from streamql.errors import CompileError, RunError, StreamqlError
 
 CORPUS = Path(__file__).parent / "conformance"
 Cuts = Literal["all", "one", "random", "restart"]
@@ -70,12 +70,6 @@ def load(name: str) -> Case:
 def names() -> list[str]:
     """Return the names of all cases."""
     return sorted(path.parent.name for path in CORPUS.glob("cases/*/case.json"))
-
-
-def not_built() -> list[str]:
-    """Return the names of the cases that this version refuses as not supported yet."""
-    lines = (CORPUS / "not_built.txt").read_text(encoding="utf-8").splitlines()
-    return [line for line in lines if line and not line.startswith("#")]
 
 
 def disputed() -> dict[str, str]:
@@ -129,15 +123,10 @@ def run_case(case: Case, cuts: Cuts) -> Outputs:
 
 
 def failure(case: Case, cuts: Cuts) -> str | None:
-    """Run the case; return None if it does what it must, else a sentence about what it did.
-
-    Raises NotSupportedYet, which is never what a case wants.
-    """
+    """Run the case; return None if it does what it must, else a sentence about what it did."""
     wanted = case.facts.get("expect_error")
     try:
         outputs = run_case(case, cuts)
-    except NotSupportedYet:
-        raise
     except StreamqlError as error:
         kind = {"compile": CompileError, "runtime": RunError}.get(wanted)
         if kind is not None and isinstance(error, kind):
@@ -157,15 +146,13 @@ def failure(case: Case, cuts: Cuts) -> str | None:
 
 
 def main() -> None:
-    """Print how each case fares: passes, refused, or what is wrong."""
+    """Print how each case fares: it passes, or what is wrong."""
     word = sys.argv[1] if len(sys.argv) > 1 else ""
     cuts: Cuts = next((c for c in CUTS if c in sys.argv[2:]), "all")
     for name in names():
         if word in name:
             try:
                 verdict = failure(load(name), cuts) or "passes"
-            except NotSupportedYet as error:
-                verdict = f"refused: {error}"
             except Exception as error:  # a defect: show it and go on
                 verdict = f"DEFECT {type(error).__name__}: {error}"
             sys.stdout.write(f"{name}: {verdict}\n")

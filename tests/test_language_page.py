@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import runpy
+from dataclasses import fields, is_dataclass
 
 import language_page
 import pytest
@@ -13,11 +14,12 @@ from streamql.bind.aggregates import aggregate_names
 from streamql.functions.builtins import BUILTINS
 from streamql.functions.datetime import UNIT_FUNCTIONS
 from streamql.functions.documented import Entry, entries
+from streamql.syntax import expression_nodes, nodes
+from streamql.syntax.parser import parse
 
 PAGE = language_page.PAGE
 TEXT = PAGE.read_text(encoding="utf-8")
 MADE = runpy.run_path(str(PAGE.parent / "generate.py"))
-WRITTEN, _, _REST = TEXT.partition("<!-- made by")
 EXAMPLES = language_page.examples(TEXT)
 ENTRIES = entries()
 VALUES = re.findall(r"`([^`]+)` → `([^`]+)`", TEXT)
@@ -71,9 +73,38 @@ def test_values_in_the_text(expression, value):
         assert language_page.value_of(expression) == value
 
 
-def test_every_block_of_sql_is_an_example():
-    blocks = re.findall(r"^```sql\n(.*?)^```$", WRITTEN, re.MULTILINE | re.DOTALL)
-    assert all(re.search("^-- (out|error)", block, re.MULTILINE) for block in blocks)
+def test_every_block_of_sql_is_an_example_or_calls_of_a_function():
+    assert TEXT.count("```sql\n") == len(EXAMPLES) + sum(bool(e.calls) for e in ENTRIES)
+
+
+def test_examples_show_every_construct():
+    known = {
+        kind.__name__
+        for module in (nodes, expression_nodes)
+        for kind in vars(module).values()
+        if is_dataclass(kind) and kind.__module__ == module.__name__
+    }
+    shown = {type(n).__name__ for e in EXAMPLES for n in _walk(parse(e.query))}
+    assert known - shown == {"Node"}
+
+
+def _walk(node):
+    if is_dataclass(node):
+        yield node
+        for part in fields(node):
+            yield from _walk(getattr(node, part.name))
+    elif isinstance(node, tuple | list):
+        for part in node:
+            yield from _walk(part)
+
+
+def test_links_lead_to_one_heading():
+    headings = [
+        re.sub(r"[^\w -]", "", title).lower().replace(" ", "-")
+        for title in re.findall("^#+ (.*)$", TEXT, re.MULTILINE)
+    ]
+    for target in re.findall(r"\]\(#([^)]+)\)", TEXT):
+        assert headings.count(target) == 1, target
 
 
 def test_every_function_has_an_example():

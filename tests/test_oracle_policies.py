@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from oracle.analytic import lag
 from oracle.joins import DAY, UNITS, Bound, equal, join, stream
 from oracle.policies import Arrival, judge
-from oracle.streams import CUTS, SUNDAY, TEXT_TIME, check, iso, many, run_rows
+from oracle.streams import CUTS, SUNDAY, TEXT_TIME, WHOLE, check, iso, many, run_rows
 from oracle.windows import Event, grouped
 
 SECOND = UNITS["second"]
@@ -212,7 +212,7 @@ def minutes(text: str) -> int:
     return SUNDAY + (60 * int(text[:2]) + int(text[3:])) * SECOND
 
 
-@pytest.mark.parametrize("cuts", [([0], False), ([1], True)])
+@pytest.mark.parametrize("cuts", [WHOLE, ([1], True, False)])
 def test_the_table_of_the_reference(cuts: Any) -> None:
     told = "10:00 10:40, 10:30 10:41, 10:42 10:42, 10:38 10:43, 10:35 10:45"
     pairs = [pair.split() for pair in told.split(", ")]
@@ -244,10 +244,22 @@ EVENTS = {
 }
 
 
-@pytest.mark.parametrize("cuts", [([0], False), ([1], True)])
+@pytest.mark.parametrize("cuts", [WHOLE, ([1], True, False)])
 @pytest.mark.parametrize("case", EVENTS)
 def test_arrival(case: str, cuts: Any) -> None:
     events, policy, expected = EVENTS[case]
     check(judged(events, policy, []), expected)
     query = f"SELECT id, {TEXT_TIME} FROM r TIMESTAMP BY at"
     check(run(query, {"r": events}, policy, cuts), expected)
+
+
+def test_keys_that_come_and_go() -> None:
+    """Rows keep their keys while keys in front of them are forgotten."""
+    left = [(SUNDAY + 3 * n * SECOND, None, {"id": n, "k": n}) for n in range(12)]
+    right = [(time + 4 * SECOND, None, row) for time, _, row in left]
+    query = (
+        f"SELECT a.id AS a, b.id AS b, {TEXT_TIME} FROM l a TIMESTAMP BY at "
+        "JOIN r b TIMESTAMP BY at ON a.k = b.k AND DATEDIFF(second, a, b) BETWEEN 0 AND 5"
+    )
+    found = run(query, {"l": left, "r": right}, {"out_of_order": 1}, ([1], True, False))
+    check(found, [(time, {"a": row["id"], "b": row["id"]}) for time, _, row in right])

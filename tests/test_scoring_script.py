@@ -15,8 +15,8 @@ import pytest
 from streamql.column import Column, from_values
 from streamql.errors import FunctionError, UsageError
 from streamql.types import Type
+from streamql.udf.diversion import stdout_to_stderr
 from streamql.udf.scoring import ScoringLoop, ScoringSettings, scoring_function
-from streamql.udf.scoring.diversion import stdout_to_stderr
 from streamql.udf.scoring.function import ModelFunction
 
 INIT = "import json\nimport numpy as np\n\ndef init():\n    pass\n\n"

@@ -144,6 +144,7 @@ def _signature(
         star,
         node.span,
         tuple(a.span for a in node.arguments),
+        duration(node.over.limit, "LIMIT DURATION") if node.over and node.over.limit else 0,
     )
     return aggregate(spec, signature, node.distinct), (*values, *ordered)
 

@@ -17,7 +17,7 @@ DEFAULT_OUTPUT = "output"
 def bind_script(script: ast.Script, environment: Environment) -> Job:
     """Return the typed plan of a script.
 
-    Raises BindError or NotSupportedYet with the place in the query. Steps are bound once, in their
+    Raises BindError with the place in the query. Steps are bound once, in their
     order, whether they are used or not: a mistake in an unused step is a mistake.
     """
     for table in script.tables:

@@ -21,7 +21,7 @@ Item = tuple[str | None, Expr]
 
 
 def bind_select(node: ast.Select, sources: Sources) -> tuple[Plan, Shape]:
-    """Return the plan of one SELECT and the columns it has. Raises BindError, NotSupportedYet."""
+    """Return the plan of one SELECT and the columns it has. Raises BindError."""
     environment = sources.environment
     if node.source is None:
         raise BindError(

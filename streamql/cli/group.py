@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from .functions import functions_command
+from .model import model_command
 from .report import exit_code_of
 from .run import run_command
 
@@ -15,6 +16,7 @@ _EPILOG = """\b
 Examples:
   streamql run query.sql --input events.jsonl
   streamql functions LEFT
+  streamql model probe http://127.0.0.1:5001/score
 \b
 Exit codes: 0 done, 2 usage or compile error, 3 runtime failure, 130 interrupted.
 Tab completion: eval "$(_STREAMQL_COMPLETE=bash_source streamql)"; also for zsh and fish.
@@ -75,3 +77,4 @@ def main() -> None:
 
 main.add_command(run_command)
 main.add_command(functions_command)
+main.add_command(model_command)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import AsyncIterable, Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
 
 LIMIT = 8192
 """The most items in a chunk; an iterator is taken ahead by no more."""
@@ -74,6 +76,8 @@ class AsyncPump:
 
     def chunks(self) -> Iterator[list[Any]]:
         """Yield what has come since the last chunk; raise what the iterator raised."""
+        import asyncio  # with all it loads, 12 ms of a start
+
         with asyncio.Runner() as runner:
             iterator = aiter(self._items)
             pending: asyncio.Task[Any] | None = None
@@ -95,6 +99,8 @@ async def _gather(
     iterator: Any, pending: asyncio.Task[Any] | None
 ) -> tuple[list[Any], asyncio.Task[Any] | None, BaseException | None]:
     """Return the items there are, at least one, the task for the next, and how it ended."""
+    import asyncio
+
     chunk: list[Any] = []
     while len(chunk) < LIMIT:
         if pending is None:

@@ -101,6 +101,7 @@ class Signature:
         star: written with `*` or without an argument; then `types` is empty, except for the
             aggregates with `whole` (see `AggregateSpec`), which get the event as a record.
         span: the place of the call; `spans`: of each of its arguments (constants included).
+        limit: LIMIT DURATION of OVER in ticks, 0 without.
     """
 
     constants: tuple[int | float | str | None, ...]
@@ -110,6 +111,7 @@ class Signature:
     star: bool
     span: Span
     spans: tuple[Span, ...]
+    limit: int = 0
 
 
 @dataclass(frozen=True)

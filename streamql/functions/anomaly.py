@@ -7,10 +7,10 @@ alone, so it is the same however the stream was cut, and after a restart.
 
 * NULL for an event whose value is NULL; such events teach nothing, their place is a gap.
 * Gaps: historySize events are expected in LIMIT DURATION. Where the next event is later than that
-  rate says, the last value is repeated once for each event that is missing, at most historySize
-  times. Repeated values count as history, never as events to be judged.
-* A history is long enough with half of historySize values, eight of which (or all) were seen and
-  not repeated. Before that IsAnomaly is 0 and Score 1.0.
+  rate says, events are missing. They have their places in the history, and are taken to have had
+  values like those that are known: the estimates stay as they are.
+* A history is long enough with half of historySize places, eight of which (or all) hold a known
+  value. Before that IsAnomaly is 0 and Score 1.0.
 """
 
 from __future__ import annotations
@@ -43,45 +43,22 @@ _CELLS = 1 << 16  # values worked on at a time: they should fit into the cache o
 _SEEN = 8  # fewer real values tell nothing about what is normal
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Series:
-    """The values of all partitions one after the other, gaps filled by repeated values.
+def _places(times: Ints, limit: int, size: int) -> Ints:
+    """Return where each event stands in the series once missing events are put in.
 
-    Attributes:
-        values: the values that were seen.
-        places: where each of them stands in the filled series.
+    `size` events are expected in `limit` ticks; without a limit (0) none are missing.
     """
+    if limit <= 0 or len(times) < 2:
+        return np.arange(len(times))
+    steps = np.floor(np.diff(times) * (size / limit) + 0.5)
+    return np.append(0, np.cumsum(np.clip(steps, 1, size).astype(np.int64)))
 
-    values: Floats
-    places: Ints
 
-    @staticmethod
-    def of(values: Floats, times: Ints, limit: int, size: int) -> _Series:
-        """Fill the gaps of a series of which `size` values are expected in `limit` ticks.
-
-        Without a limit (0) there are no gaps.
-        """
-        if limit <= 0 or len(values) < 2:
-            return _Series(values, np.arange(len(values)))
-        missing = np.floor(np.diff(times) * (size / limit) + 0.5)
-        weights = np.clip(missing, 1, size).astype(np.int64)
-        return _Series(values, np.append(0, np.cumsum(weights)))
-
-    def seen(self, places: Ints) -> Ints:
-        """Return which seen value stands at each place, or is repeated there."""
-        if self.places[-1] == len(self.places) - 1:
-            return places
-        return np.searchsorted(self.places, places, "right") - 1
-
-    def before(self, ends: Ints, counts: Ints, width: int) -> Floats:
-        """Return the last `counts` filled values before the places `ends`, one row for each.
-
-        Rows are `width` long; infinity fills them up at the end.
-        """
-        places = (ends - counts)[:, None] + np.arange(width)
-        known = places < ends[:, None]
-        places = np.minimum(places, ends[:, None] - 1)
-        return np.where(known, self.values[self.seen(places)], np.inf)
+def _before(values: Floats, ends: Ints, counts: Ints, width: int) -> Floats:
+    """Return the last `counts` values before the rows `ends`; infinity fills up to `width`."""
+    rows = (ends - counts)[:, None] + np.arange(width)
+    stops = ends[:, None]
+    return np.where(rows < stops, values[np.minimum(rows, stops - 1)], np.inf)
 
 
 def _portions(counts: Ints, most: int) -> Iterator[tuple[Ints, int]]:
@@ -106,7 +83,7 @@ class _Detector(Aggregate):
     Attributes:
         confidence: in percent, above 0 up to 100; the lower it is, the more is flagged.
         history: how many events are learned from.
-        limit: LIMIT DURATION in ticks; 0 if it is not known, then no gaps are filled.
+        limit: LIMIT DURATION in ticks; 0 if it is not known, then no events are missing.
     """
 
     confidence: float
@@ -122,7 +99,7 @@ class _Detector(Aggregate):
 
     @abstractmethod
     def score(self, past: Floats, counts: Ints, judged: Floats) -> Floats:
-        """Return the scores of rows of history (see `_Series.before`) and judged values."""
+        """Return the scores of rows of history (see `_before`) and judged values."""
 
     @abstractmethod
     def flags(self, scores: Floats) -> NDArray[np.bool_]:
@@ -132,35 +109,38 @@ class _Detector(Aggregate):
         piece = floats(inputs[0], self.name, ranges)
         rows = np.arange(len(times)) if piece.rows is None else piece.rows
         # differences of the largest floats would overflow, those of their quarters do not
-        series = _Series.of(piece.values / 4, times[rows], self.limit, self.history)
+        values = piece.values / 4
+        places = _places(times[rows], self.limit, self.history)
         inner = within(piece.rows, len(times), ranges)
         known = np.zeros(len(times) + 1, bool)
         known[rows] = True
         some = np.flatnonzero((ranges.lengths > 0) & known[ranges.ends - 1])
         scores = np.ones(len(ranges))
         with np.errstate(all="ignore"):
-            for which, found in self._scores(series, inner.take(some)):
+            for which, found in self._scores(values, places, inner.take(some)):
                 scores[some[which]] = found
         answer = np.zeros(len(ranges), bool)
         answer[some] = True
         return _records(self.flags(scores), scores, answer)
 
-    def _scores(self, series: _Series, ranges: Ranges) -> Iterator[tuple[Ints, Floats]]:
+    def _scores(
+        self, values: Floats, places: Ints, ranges: Ranges
+    ) -> Iterator[tuple[Ints, Floats]]:
         """Return the scores of those ranges that have enough history, by portions."""
         firsts = ranges.ends - self.judged
         long = np.flatnonzero(firsts > ranges.starts)
         if len(long) == 0:
             return
         firsts, starts = firsts[long], ranges.starts[long]
-        ends = series.places[firsts]
-        counts = np.minimum(ends - series.places[starts], self.history)
-        seen = firsts - series.seen(ends - counts)
+        ends = places[firsts]
+        expected = np.minimum(ends - places[starts], self.history)
+        counts = firsts - np.maximum(np.searchsorted(places, ends - self.history), starts)
         least = max(2, (self.history - self.judged + 1) // 2)
-        enough = np.flatnonzero((counts >= least) & (seen >= min(least, _SEEN)))
+        enough = np.flatnonzero((expected >= least) & (counts >= min(least, _SEEN)))
         for portion, width in _portions(counts[enough], self.history):
             which = enough[portion]
-            past = series.before(ends[which], counts[which], width)
-            judged = series.values[firsts[which][:, None] + np.arange(self.judged)]
+            past = _before(values, firsts[which], counts[which], width)
+            judged = values[firsts[which][:, None] + np.arange(self.judged)]
             yield long[which], self.score(past, counts[which], judged)
 
 
@@ -189,8 +169,7 @@ class SpikeAndDip(_Detector):
     name: str = "AnomalyDetection_SpikeAndDip"
 
     def score(self, past: Floats, counts: Ints, judged: Floats) -> Floats:
-        near = max(1, int(max(2, self.history // 2) ** 0.5))
-        above, below = tails(past, counts, judged[:, 0], near)
+        above, below = tails(past, counts, judged[:, 0])
         match self.mode:
             case "spikes":
                 tail = above
@@ -208,7 +187,7 @@ class SpikeAndDip(_Detector):
 class ChangePoint(_Detector):
     """AnomalyDetection_ChangePoint: whether the newest values have left the old ones for good.
 
-    The newest events, a fifth of historySize but 4 to 16, are judged by historySize values before
+    The newest events, a fifth of historySize but 5 to 16, are judged by historySize values before
     them; see `martingale` for the score. By Ville's inequality a martingale that starts with 1
     exceeds 1 / (1 - confidence / 100) at most so often as the confidence allows: that is the
     threshold.
@@ -218,7 +197,7 @@ class ChangePoint(_Detector):
 
     @property
     def judged(self) -> int:
-        return min(max(self.history // 5, 4), 16)
+        return min(max(self.history // 5, 5), 16)
 
     def score(self, past: Floats, counts: Ints, judged: Floats) -> Floats:
         return martingale(past, counts, judged)
@@ -270,11 +249,11 @@ def _spike_and_dip(signature: Signature) -> Aggregate:
             signature.spans[3],
             near,
         )
-    return SpikeAndDip(confidence, history, mode=mode.lower())
+    return SpikeAndDip(confidence, history, signature.limit, mode=mode.lower())
 
 
 def _change_point(signature: Signature) -> Aggregate:
-    return ChangePoint(*_options(signature, "AnomalyDetection_ChangePoint"))
+    return ChangePoint(*_options(signature, "AnomalyDetection_ChangePoint"), signature.limit)
 
 
 _OVER = "OVER (LIMIT DURATION(second, 30))"
@@ -297,9 +276,9 @@ FROM step WHERE n = {len(values)}"""
 
 _REGULAR = [20.0, 21.0, 20.5, 20.2, 20.8] * 4
 _HISTORY = """`confidence` is a number from 1 to 100: the lower it is, the more events are flagged.
-`historySize` is the number of events to learn from, best that of `LIMIT DURATION`. If events are
-missing from it, the last value before a gap is repeated. Before half of the history is there,
-`IsAnomaly` is 0 and `Score` 1.0. For an event whose value is NULL the result is NULL."""
+`historySize` is the number of events to learn from, best that of `LIMIT DURATION`. Before half of
+them are there, `IsAnomaly` is 0 and `Score` 1.0. For an event whose value is NULL the result is
+NULL."""
 
 _SPECS = (
     AggregateSpec(
@@ -309,7 +288,7 @@ _SPECS = (
         constants_last=3,
         grouped=False,
         family="anomaly detection",
-        documentation=f"""Whether the value of an event is much higher or lower than those before it.
+        documentation=f"""Whether the value of an event lies far above or below those before it.
 
 The arguments are a number, `confidence`, `historySize` and `'spikes'`, `'dips'` or
 `'spikesanddips'`. The result is a record of `IsAnomaly` (bigint, 0 or 1) and `Score` (float), the
@@ -336,7 +315,7 @@ flagged if it exceeds `1 / (1 - confidence / 100)`. A single spike is no change.
 
 {_HISTORY}""",
         example=_example(
-            "AnomalyDetection_ChangePoint(v, 80, 20)", [*_REGULAR, 30.0, 31.0, 30.5], 0.0
+            "AnomalyDetection_ChangePoint(v, 80, 20)", [*_REGULAR, 30.0, 31.0, 30.5], 7.369
         ),
     ),
 )

@@ -180,6 +180,9 @@ UNIT_FUNCTIONS: dict[str, _Declaration] = {
         False,
         """How many boundaries of the unit lie between two datetimes.
 
+    Negative where the second one is earlier. A week begins on Sunday. In place of a datetime, the
+    name of an input stands for the time of its row.
+
     sql> DATEDIFF(second, '2024-03-05T08:00:00.4Z', '2024-03-05T08:00:01.1Z')
     1
     sql> DATEDIFF(year, '2024-12-31', '2025-01-01')

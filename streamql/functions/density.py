@@ -6,11 +6,14 @@ general width is the rule of section 3.4.2, 0.9 * min(deviation, quartile distan
 n^(-1/5); where values are sparse they are wider by the square root of the sparseness (section 5.3,
 after I. Abramson, 1982).
 
-Ours: sparseness is the distance to the k-th neighbour against the general width, which takes one
-sort where a pilot estimate takes all pairs; and no kernel is narrower than the general width.
+Ours: sparseness is the distance to the k-th neighbour (k about the root of half the values) against
+the general width, which takes one sort where a pilot estimate takes all pairs; and no kernel is
+narrower than the general width.
 """
 
 from __future__ import annotations
+
+from math import isqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,15 +24,15 @@ Floats = NDArray[np.float64]
 _ROUNDING = 1e-10  # kernels are never narrower than this, against the values themselves
 
 
-def tails(past: Floats, counts: Ints, value: Floats, near: int) -> tuple[Floats, Floats]:
+def tails(past: Floats, counts: Ints, value: Floats) -> tuple[Floats, Floats]:
     """Return the shares of the estimated distribution above and below a value.
 
     Args:
         past: the known values of each row; infinity fills rows up at the end.
-        counts: how many values each row has, more than `near`.
+        counts: how many values each row has, at least 2 and more than half of its length.
         value: the value of each row.
-        near: which neighbour's distance tells how sparse values are.
     """
+    near = max(1, isqrt(past.shape[1] // 2))
     ordered = np.sort(past, axis=1)
     known = np.arange(past.shape[1]) < counts[:, None]
     size = np.maximum(np.abs(np.where(known, past, 0.0)).max(axis=1), np.abs(value))
@@ -68,7 +71,8 @@ def _general_width(ordered: Floats, known: NDArray[np.bool_], counts: Ints) -> F
 
     middle = distance(0.25) / 1.34
     spread = np.where(middle > _ROUNDING, middle, distance(0.05) / 3.29)
-    return np.maximum(0.9 * np.minimum(deviation, spread) * counts**-0.2, _ROUNDING)
+    width = 0.9 * np.minimum(deviation, spread) * counts**-0.2
+    return np.asarray(np.maximum(width, _ROUNDING))
 
 
 def _normal_tail(z: Floats) -> Floats:

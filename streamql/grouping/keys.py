@@ -12,14 +12,19 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..column import Column, concat, nulls
 from ..python_values import canonical
 from ..text import valid
 from ..types import JSON_TYPES, Type
+from .numbers import NumberTable
 
 Ints = NDArray[np.int64]
+
+_MANY = 512
+"""Distinct values of a batch from which on Arrow looks them up faster than a dictionary."""
 Columns = Sequence[Column]
 
 
@@ -28,8 +33,8 @@ class KeyTable:
 
     def __init__(self, width: int) -> None:
         self._width = width
-        self._singles: list[dict[Any, int]] = [{} for _ in range(width)]
-        self._pairs: list[dict[int, int]] = [{} for _ in range(max(width - 1, 0))]
+        self._singles = [_Values() for _ in range(width)]
+        self._pairs = [NumberTable() for _ in range(max(width - 1, 0))]
         self._seen: list[list[Column]] = [[] for _ in range(width)]
         self.count = 0
 
@@ -48,10 +53,10 @@ class KeyTable:
                 rows = np.flatnonzero(known)
                 codes[rows] = self.codes([c.take(rows) for c in columns], len(rows))
                 return codes
-        codes = _column_codes(columns[0], self._singles[0])
+        codes = self._singles[0].codes(columns[0])
         for i, column in enumerate(columns[1:]):
-            inner = _column_codes(column, self._singles[i + 1])
-            codes = dense((codes << 32) | inner, self._pairs[i])
+            inner = self._singles[i + 1].codes(column)
+            codes = self._pairs[i].codes((codes << 32) | inner)
         self._remember(codes, columns)
         return codes
 
@@ -60,11 +65,11 @@ class KeyTable:
         codes = np.zeros(count, np.int64)
         bad = np.zeros(count, bool)
         for i, column in enumerate(columns):
-            inner = _column_codes(column, self._singles[i], add=False)
+            inner = self._singles[i].codes(column, add=False)
             bad |= (inner < 0) | ~column.valid()
             if i:
                 joined = (np.maximum(codes, 0) << 32) | np.maximum(inner, 0)
-                inner = dense(joined, self._pairs[i - 1], add=False)
+                inner = self._pairs[i - 1].codes(joined, add=False)
                 bad |= inner < 0
             codes = inner
         codes[bad] = -1
@@ -94,7 +99,7 @@ class KeyTable:
         moved[codes] = np.arange(len(codes))
         columns = self.values(codes)
         self.__init__(self._width)  # type: ignore[misc]
-        self._adopt(columns, len(codes))
+        self.codes(columns, len(codes))
         return moved
 
     def snapshot(self) -> dict[str, Any]:
@@ -103,21 +108,7 @@ class KeyTable:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over what `snapshot` returned."""
-        self._adopt(state["values"], state["count"])
-
-    def _adopt(self, columns: Columns, count: int) -> None:
-        """Take distinct values into an empty table, so that the code of each row is its number.
-
-        `codes` numbers the values of a single column type by type, NULL last.
-        """
-        codes = self.codes(columns, count)
-        numbers = np.arange(count)
-        if self._width != 1 or bool((codes == numbers).all()):
-            return
-        places = np.empty(count, np.int64)
-        places[codes] = numbers
-        self._singles[0] = {v: int(places[code]) for v, code in self._singles[0].items()}
-        self._seen = [[columns[0]]]
+        self.codes(state["values"], state["count"])
 
 
 def first_rows(codes: Ints, known: int) -> Ints:
@@ -135,52 +126,125 @@ def first_rows(codes: Ints, known: int) -> Ints:
     return np.asarray(fresh[first], np.int64)
 
 
-def _column_codes(column: Column, table: dict[Any, int], *, add: bool = True) -> Ints:
-    codes = np.empty(len(column), np.int64)
-    for rows, part in column.parts():
-        where = slice(None) if rows is None else rows
-        codes[where] = _part_codes(part, table, add)
-    return codes
+class _Values:
+    """The values of one key column and their codes.
+
+    The dictionary knows them all. Texts and bigints that come again by the thousand are found by
+    Arrow instead, among those that were found like that before.
+    """
+
+    def __init__(self) -> None:
+        self._table: dict[Any, int] = {}
+        self._again = {Type.TEXT: _Again(), Type.BIGINT: _Again()}
+
+    def codes(self, column: Column, *, add: bool = True) -> Ints:
+        """Return the code of each row; without `add`, -1 for a value never seen.
+
+        New values get their codes in the order of the rows, however the column is stored and cut.
+        """
+        codes = self._find(column)
+        if add:
+            unknown = np.flatnonzero(codes < 0)
+            if len(unknown):
+                new = column.take(unknown)
+                self._learn(new)
+                codes[unknown] = self._find(new)
+        return codes
+
+    def _find(self, column: Column) -> Ints:
+        codes = np.empty(len(column), np.int64)
+        for rows, part in column.parts():
+            codes[slice(None) if rows is None else rows] = self._part(part)
+        return codes
+
+    def _part(self, part: Column) -> Ints:
+        if len(part) == 0:
+            return np.zeros(0, np.int64)
+        if part.type is Type.NULL:
+            return np.full(len(part), self._table.get(None, -1))
+        encoded = part.values.dictionary_encode()
+        known = self._distinct(part.type, encoded.dictionary)
+        if encoded.null_count == 0:
+            coded: Ints = known[np.asarray(encoded.indices)]
+            return coded
+        codes = np.full(len(part), self._table.get(None, -1))
+        codes[valid(part.values)] = known[np.asarray(encoded.indices.drop_null())]
+        return codes
+
+    def _distinct(self, kind: Type, values: pa.Array) -> Ints:
+        again = self._again.get(kind)
+        if again is None or len(values) < _MANY or again.count > 32 * len(values):
+            return self._of(_hashable(kind, values))
+        codes = again.find(values)
+        rest = np.flatnonzero(codes < 0)
+        if len(rest):
+            missing = values.take(pa.array(rest))
+            found = self._of(_hashable(kind, missing))
+            codes[rest] = found
+            here = np.flatnonzero(found >= 0)
+            again.add(missing.take(pa.array(here)), found[here])
+        return codes
+
+    def _of(self, values: list[Any]) -> Ints:
+        take = self._table.get
+        return np.array([take(v, -1) for v in values], np.int64)
+
+    def _learn(self, column: Column) -> None:
+        """Give codes to values, in the order in which they come first."""
+        firsts: list[tuple[int, Any]] = []
+        parts = column.parts()
+        for rows, part in parts:
+            if part.type is Type.NULL:
+                firsts.append((0 if rows is None else int(rows[0]), None))
+                continue
+            encoded = part.values.dictionary_encode()
+            values = _hashable(part.type, encoded.dictionary)
+            if len(parts) == 1 and encoded.null_count == 0:
+                firsts = [(0, value) for value in values]
+                break
+            at = np.arange(len(part)) if rows is None else rows
+            indices = np.asarray(encoded.indices.fill_null(len(values)))
+            if encoded.null_count:
+                values.append(None)
+            distinct, first = np.unique(indices, return_index=True)
+            firsts += [(int(at[f]), values[d]) for d, f in zip(distinct, first, strict=True)]
+        if len(parts) > 1 or any(value is None for _, value in firsts):
+            firsts.sort(key=lambda pair: pair[0])
+        for _, value in firsts:
+            self._table.setdefault(value, len(self._table))
 
 
-def _part_codes(part: Column, table: dict[Any, int], add: bool) -> Ints:
-    if len(part) == 0:
-        return np.zeros(0, np.int64)
-    if part.type is Type.NULL:
-        return np.full(len(part), _code(None, table, add), np.int64)
-    encoded = part.values.dictionary_encode()
-    values: list[Any] = encoded.dictionary.to_pylist()
-    if part.type in JSON_TYPES:
-        values = [(part.type.value, canonical(v)) for v in values]
-    elif part.type in (Type.BIT, Type.DATETIME):
-        values = [(part.type.value, v) for v in values]
-    known = _codes(values, table, add)
-    if encoded.null_count == 0:
-        coded: Ints = known[np.asarray(encoded.indices)]
-        return coded
-    codes = np.full(len(part), -1, np.int64)
-    some = valid(part.values)
-    codes[some] = known[np.asarray(encoded.indices.drop_null())]
-    codes[~some] = _code(None, table, add)
-    return codes
+class _Again:
+    """Values of one type, laid out for Arrow to look them up."""
+
+    def __init__(self) -> None:
+        self._values: list[pa.Array] = []
+        self._codes: list[Ints] = []
+        self.count = 0
+
+    def find(self, values: pa.Array) -> Ints:
+        """Return the codes of values; -1 for those that are not here."""
+        if self.count == 0:
+            return np.full(len(values), -1)
+        if len(self._values) > 1:
+            self._values = [pa.concat_arrays(self._values)]
+            self._codes = [np.concatenate(self._codes)]
+        places = pc.index_in(values, value_set=self._values[0])
+        found = np.asarray(places.fill_null(-1).to_numpy(zero_copy_only=False), np.int64)
+        return np.where(found < 0, -1, self._codes[0][found])
+
+    def add(self, values: pa.Array, codes: Ints) -> None:
+        """Take over values that were not here."""
+        self._values.append(values)
+        self._codes.append(codes)
+        self.count += len(codes)
 
 
-def _codes(values: list[Any], table: dict[Any, int], add: bool) -> Ints:
-    """Return the code of each value; one dictionary step for each distinct value of a batch."""
-    if add:
-        take = table.setdefault
-        return np.array([take(v, len(table)) for v in values], np.int64)
-    return np.array([table.get(v, -1) for v in values], np.int64)
-
-
-def _code(value: Any, table: dict[Any, int], add: bool) -> int:
-    return table.setdefault(value, len(table)) if add else table.get(value, -1)
-
-
-def dense(codes: Ints, table: dict[int, int], *, add: bool = True) -> Ints:
-    """Give the distinct numbers of an array small codes."""
-    encoded = pa.array(codes).dictionary_encode()
-    values = encoded.dictionary.to_pylist()
-    known = _codes(values, table, add)
-    coded: Ints = known[np.asarray(encoded.indices)]
-    return coded
+def _hashable(kind: Type, values: pa.Array) -> list[Any]:
+    """Return Python values that are equal where key values are."""
+    found: list[Any] = values.to_pylist()
+    if kind in JSON_TYPES:
+        return [(kind.value, canonical(v)) for v in found]
+    if kind in (Type.BIT, Type.DATETIME):
+        return [(kind.value, v) for v in found]
+    return found

@@ -69,11 +69,14 @@ class Functions:
 
     def add_model(self, alias: str, spec: str, given: dict[str, str]) -> None:
         """Add a scoring function behind a URL or in a score.py."""
-        from .scoring import ScoringLoop, ScoringSettings, scoring_function
+        from .scoring import ScoringLoop, ScoringSettings, refuse_host, scoring_function
 
         if self._loop is None:
             self._loop = ScoringLoop()
         settings = {**given, **self._set_for(alias)}
+        for url in (spec, settings.get("signature", "")):
+            if self._settings.allowed_hosts is not None and "://" in url:
+                refuse_host(alias, url, self._settings.allowed_hosts)
         made = scoring_function(
             alias, spec, ScoringSettings.from_strings(settings, alias), self._loop
         )
@@ -88,6 +91,11 @@ class Functions:
             self.add_model(alias, spec, {})
         elif spec.endswith(".js"):
             self.add_javascript(alias, _read(Path(spec)), spec)
+        elif spec.lower().endswith((".cs", ".dll", ".csproj")):
+            raise UsageError(
+                f"udf.{alias}: functions in C# need .NET, and do not run here",
+                hint="write it in JavaScript (FILE.js) or Python",
+            )
         else:
             raise UsageError(
                 f"cannot make udf.{alias} from {spec}",

@@ -18,7 +18,7 @@ from streamql.runtime.operators import analyze, group, join
 from streamql.runtime.windows import panes
 
 from .joins import DAY, SECOND
-from .windows import Event, end_at_or_after
+from .windows import Event, end_at_or_after, in_order
 
 _WANTED = os.environ.get("STREAMQL_EXAMPLES")
 """How many random examples each test tries: more find more, with other examples each time."""
@@ -74,35 +74,38 @@ def streams(
     return [(time, {"id": number, **row}) for number, (time, row) in enumerate(events)]
 
 
+Cuts = tuple[list[int], bool, bool]
+WHOLE: Cuts = ([0], False, False)
 CUTS = st.one_of(
-    st.just(([0], False)),
-    st.tuples(st.lists(st.integers(1, 4), min_size=1, max_size=4), st.booleans()),
+    st.just(WHOLE),
+    st.tuples(st.lists(st.integers(1, 4), min_size=1, max_size=4), st.booleans(), st.booleans()),
 )
-"""Sizes of batches ([0]: all at once) and whether operators are replaced between any two."""
+"""Sizes of batches ([0]: all at once), whether operators are replaced between any two, and whether
+events come in order of time, so that the watermark rises with them and not only at the end."""
 
 
 def run(
     query: str,
     inputs: dict[str, list[Event]],
-    cuts: tuple[list[int], bool] = ([0], False),
-    **chosen: Any,
+    cuts: Cuts = WHOLE,
 ) -> list[Event]:
     """Run a query, whose output column `t` is its time as text, over events with a column `at`."""
+    _, _, flowing = cuts
     rows = {
-        name: [{**({} if time is None else {"at": iso(time)}), **row} for time, row in events]
+        name: [{"at": iso(time), **row} for time, row in (in_order(events) if flowing else events)]
         for name, events in inputs.items()
     }
-    return run_rows(query, rows, cuts, **chosen)
+    return run_rows(query, rows, cuts, out_of_order="00:00:00" if flowing else None)
 
 
 def run_rows(
-    query: str, inputs: dict[str, list[dict[str, Any]]], cuts: tuple[list[int], bool], **chosen: Any
+    query: str, inputs: dict[str, list[dict[str, Any]]], cuts: Cuts, **chosen: Any
 ) -> list[Event]:
     """Run a query over rows as they are and return its output as events.
 
     With restarts, operators also forget keys and slots that are done as soon as there are a few.
     """
-    sizes, restart = cuts
+    sizes, restart, _ = cuts
     with pytest.MonkeyPatch.context() as patch, streamql.Engine(**chosen) as engine:
         for operator in (group, join, analyze, panes) if restart else ():
             patch.setattr(operator, "_TIDY", 2)

@@ -17,7 +17,8 @@ from ...errors import RunError
 from ...expressions.nodes import Aggregation
 from ...functions.aggregate import Accumulator
 from ...grouping.grid import last_window, next_end, windows_of
-from ...grouping.keys import dense, first_rows
+from ...grouping.keys import first_rows
+from ...grouping.numbers import NumberTable
 from ...grouping.ranges import Ranges
 from ...plan.windows import Hopping
 from ..policies import BEGIN
@@ -43,8 +44,8 @@ class PaneKeeper(Keeper):
         self._forget()
 
     def _forget(self) -> None:
-        self._panes: dict[int, int] = {}
-        self._slots: dict[int, int] = {}
+        self._panes = NumberTable()
+        self._slots = NumberTable()
         self._ends = np.zeros(0, np.int64)
         self._codes = np.zeros(0, np.int64)
 
@@ -70,8 +71,8 @@ class PaneKeeper(Keeper):
                 raise error.at(aggregation.span) from None
 
     def _slots_of(self, ends: Ints, codes: Ints) -> Ints:
-        panes = dense(ends, self._panes)
-        slots = dense((panes << 32) | codes, self._slots)
+        panes = self._panes.codes(ends)
+        slots = self._slots.codes((panes << 32) | codes)
         if len(slots) and slots.max() >= len(self._ends):
             rows = first_rows(slots, len(self._ends))
             self._ends = np.concatenate([self._ends, ends[rows]])

@@ -8,6 +8,7 @@ in order.
 
 from .factory import scoring_function
 from .function import ModelFunction, ScoringFunction
+from .hosts import refuse_host
 from .loop import ScoringLoop
 from .scorer import Scorer
 from .settings import OnError, Policy, ScoringSettings
@@ -24,5 +25,6 @@ __all__ = [
     "ScoringSettings",
     "ScoringStats",
     "Ticket",
+    "refuse_host",
     "scoring_function",
 ]

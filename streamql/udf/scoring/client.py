@@ -5,22 +5,26 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shlex
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ...errors import UsageError
-from .exchange import Answer, Transport
 from .failure import Clock, Failure, Retry, of_status
 from .options import Secret
+from .place import Question, Reply
 from .settings import ScoringSettings
+from .transport import Answer, Transport
 
 if TYPE_CHECKING:
     import aiohttp
 
 _IDLE = 30.0
 _PIECE = 262_144
+_ESCAPED = re.compile(r'["$`\\]')
+"""What a shell would read inside of double quotes."""
 _ERROR_BYTES = 65_536
 
 
@@ -122,6 +126,39 @@ class HttpTransport(Transport):
             text = self.hidden(answer.shown())
             raise of_status(response.status, response.headers, text, self._clock.wall())
 
+    async def ask(self, question: Question, timeout: float, limit: int) -> Reply:
+        """Return what the server says about itself, `limit` bytes at most. Never fails."""
+        import aiohttp  # noqa: PLC0415 - see `warm`
+
+        self.warm()
+        assert self._client is not None
+        asked = self._client.request(
+            question.method,
+            question.url,
+            data=b"{}" if question.method == "POST" else None,
+            proxy=None if self._proxy == "env" else self._proxy,
+            allow_redirects=False,
+        )
+        try:
+            async with asyncio.timeout(timeout), asked as response:
+                body = bytearray()
+                while len(body) <= limit and (chunk := await response.content.readany()):
+                    body += chunk
+                if len(body) > limit:
+                    response.close()
+                    return Reply(response.status, said=f"more than {limit:,} bytes")
+                return Reply(response.status, bytes(body))
+        except TimeoutError:
+            return Reply(None, said=f"gave no answer within {timeout:,.3g} s")
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return Reply(None, said=self._broken(error).cause)
+
+    def curl(self, body: bytes) -> str:
+        words = ["curl", "-X", "POST", shlex.quote(self.target)]
+        for name, value in _shown_headers(self._settings):
+            words += ["-H", f'"{name}: {value}"']
+        return " ".join([*words, "--data-binary", shlex.quote(body.decode())])
+
     def hidden(self, text: str) -> str:
         for value in self._secrets:
             text = text.replace(value, "***")
@@ -186,6 +223,22 @@ async def _pieces(body: bytes) -> AsyncIterator[memoryview]:
     view = memoryview(body)
     for start in range(0, len(body), _PIECE):
         yield view[start : start + _PIECE]
+
+
+def _shown_headers(settings: ScoringSettings) -> Iterator[tuple[str, str]]:
+    """Yield the headers for a shell's double quotes: secrets by the place where they are kept."""
+    yield "content-type", "application/json"
+    if settings.key is not None:
+        yield "authorization", f"Bearer {_reference(settings.key)}"
+    for name, value in settings.headers.items():
+        if isinstance(value, Secret):
+            yield name.lower(), _reference(value)
+        else:
+            yield name.lower(), _ESCAPED.sub(r"\\\g<0>", value)
+
+
+def _reference(secret: Secret) -> str:
+    return f"${secret.place}" if secret.kind == "env" else f"$(cat {shlex.quote(secret.place)})"
 
 
 def _client(headers: dict[str, str], tls: Any, from_environment: bool) -> aiohttp.ClientSession:

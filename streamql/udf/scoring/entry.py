@@ -22,7 +22,7 @@ from typing import Any
 import orjson
 
 from ...errors import FunctionError
-from .diversion import stdout_to_stderr
+from ..diversion import stdout_to_stderr
 
 _NUMBERS = itertools.count(1)
 

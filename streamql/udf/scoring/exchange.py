@@ -7,94 +7,31 @@ to the model. The failure table of `docs/scoring.md` is `failure.py` and this fi
 from __future__ import annotations
 
 import asyncio
-import json
+import contextlib
 import math
-from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from ...column import Column, combine, concat, nulls
-from ...errors import FunctionError
-from .answers import column_of, parse, repeated
+from .answers import column_of
 from .batch import Batch
-from .failure import LIMIT, Clock, Failure, Retry, pause, shortened
-from .protocols.protocol import BadAnswer
-from .settings import OnError, ScoringSettings
+from .door import Door
+from .failure import LIMIT, Clock, Failure, Retry, pause
+from .protocols.protocol import BadAnswer, BadRow
+from .rejection import Outcome, Rejections, Stop
+from .settings import ScoringSettings
 from .stats import ScoringStats
+from .transport import Answer, Transport
+from .tuner import Tuner
+from .validation import checker_of
 from .watch import Watch
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a model answered: the text of its body, or the value a script returned."""
-
-    text: bytes | None = None
-    value: object = None
-
-    def parsed(self) -> object:
-        """Return the JSON value. Raises BadAnswer."""
-        return self.value if self.text is None else parse(self.text)
-
-    def shown(self) -> str:
-        """Return the beginning of the answer, for messages."""
-        if self.text is None:
-            return repr(self.value)[:4096]
-        return self.text[:4096].decode("utf-8", "replace")
-
-
-class Transport(ABC):
-    """Carries the body of a request to a model. Used by one thread.
-
-    Attributes:
-        target: what messages call the model; has no secrets in it.
-    """
-
-    target: str
-
-    @abstractmethod
-    async def send(self, body: bytes, timeout: float) -> Answer:
-        """Return the model's answer to a body, within `timeout` seconds. Raises Failure."""
-
-    def hidden(self, text: str) -> str:
-        """Return a text of the model's without the secrets that it may repeat."""
-        return text
-
-    async def close(self) -> None:  # noqa: B027 - most have nothing to close
-        """Give back what is held; the last call."""
 
 
 class Abandoned(Exception):
     """The batch is given up because the job has failed at another row."""
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What became of a batch.
-
-    Attributes:
-        column: the results of the rows up to the failure (all rows without one).
-        skipped: the rows that leave the stream; None when none does.
-        rejected: dead letters, each with its row.
-        failed: the row at which the job has to stop, and why.
-    """
-
-    column: Column
-    skipped: NDArray[np.bool_] | None = None
-    rejected: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
-    failed: tuple[int, FunctionError] | None = None
-
-
-class _Stop(Exception):
-    """The row at which the job has to stop."""
-
-    def __init__(self, row: int, error: FunctionError) -> None:
-        super().__init__(error.message)
-        self.row = row
-        self.error = error
 
 
 class Exchange:
@@ -108,15 +45,21 @@ class Exchange:
         stats: ScoringStats,
         watch: Watch,
         clock: Clock,
+        door: Door | None = None,
+        tuner: Tuner | None = None,
     ) -> None:
+        """`door` and `tuner` are for transports that are asked many things at a time."""
         self.abandoned = False
         self.pausing: set[asyncio.Task[Any]] = set()
-        self._alias = alias
         self._transport = transport
         self._settings = settings
         self._stats = stats
         self._watch = watch
         self._clock = clock
+        self._door = door
+        self._tuner = tuner
+        self._rejections = Rejections(alias, transport, settings, stats)
+        self._checker = checker_of(settings)
 
     async def score(self, batch: Batch[Any]) -> Outcome:
         """Return the results of all rows, or of those before the row at which to stop."""
@@ -124,7 +67,7 @@ class Exchange:
         pieces: list[Column] = []
         try:
             await self._score(batch, 0, len(batch), True, pieces, outcome)
-        except _Stop as stop:
+        except Stop as stop:
             outcome.failed = (stop.row, stop.error)
         outcome.column = concat(pieces) if pieces else nulls(0)
         self._stats.events += len(outcome.column)
@@ -149,7 +92,7 @@ class Exchange:
                 await self._score(batch, start, middle, patient, pieces, outcome)
                 await self._score(batch, middle, stop, patient, pieces, outcome)
                 return
-            pieces.append(self._rejected(batch, start, stop, failure, outcome))
+            pieces.append(self._rejections.decide(batch, start, stop, failure, outcome))
             return
         if bad:
             column = self._without(batch, start, column, bad, answer, outcome, pieces)
@@ -179,8 +122,10 @@ class Exchange:
                 body=self._transport.hidden(answer.shown()),
             )
             try:
-                fill = self._rejected(batch, start + row, start + row + 1, failure, outcome)
-            except _Stop:
+                fill = self._rejections.decide(
+                    batch, start + row, start + row + 1, failure, outcome
+                )
+            except Stop:
                 pieces.append(column.slice(0, row))
                 raise
             fills.append((np.array([row]), fill))
@@ -198,14 +143,13 @@ class Exchange:
         as often as the settings say.
         """
         settings, clock = self._settings, self._clock
-        body = settings.protocol.body(batch.rows(start, stop))
+        body = self._body(batch, start, stop)
         began = clock.now()
         end = math.inf if settings.total_timeout is None else began + settings.total_timeout
         attempts = limited = 0
         while True:
-            timeout = min(settings.attempt_timeout, max(0.001, end - clock.now()))
             try:
-                result = await self._attempt(body, stop - start, timeout)
+                result = await self._admitted(body, stop - start, end)
             except Failure as failure:
                 attempts += 1
                 limited += failure.retry is Retry.LIMITED
@@ -229,6 +173,46 @@ class Exchange:
                 continue
             self._watch.answered()
             return result
+
+    def _body(self, batch: Batch[Any], start: int, stop: int) -> bytes:
+        """Return the request's body. Raises Failure where a row does not fit the model."""
+        try:
+            if self._checker is not None:
+                self._checker.check(batch, start, stop)
+            return self._settings.protocol.body(batch.rows(start, stop))
+        except BadRow as bad:
+            raise Failure(
+                f"was not asked: {bad}", Retry.NEVER, rows_to_blame=True, label="row"
+            ) from None
+
+    async def _admitted(
+        self, body: bytes, count: int, end: float
+    ) -> tuple[Column, dict[int, str], Answer]:
+        """Make an attempt when the rate limit and the breaker allow it, and learn from it."""
+        clock, door, tuner = self._clock, self._door, self._tuner
+        probe = False
+        if door is not None:
+            with self._pausing():
+                probe = await door.enter(count, end)
+        number, size = (0, 0) if tuner is None else (tuner.round, tuner.batch)
+        began, alive = clock.now(), None
+        try:
+            timeout = min(self._settings.attempt_timeout, max(0.001, end - began))
+            result = await self._attempt(body, count, timeout)
+            alive = True
+        except Failure as failure:
+            alive = failure.retry is Retry.NEVER
+            if tuner is not None:
+                tuner.refused(number, failure.label)
+            raise
+        finally:
+            if door is not None:
+                self._stats.breaker_openings += door.left(alive, probe)
+        if tuner is not None:
+            full = 0.9 * size <= count <= 1.1 * size
+            full |= len(body) >= 0.9 * self._settings.max_batch_bytes
+            tuner.answered(number, count, clock.now() - began, full)
+        return result
 
     async def _attempt(
         self, body: bytes, count: int, timeout: float
@@ -263,67 +247,17 @@ class Exchange:
         return results
 
     async def _sleep(self, seconds: float) -> None:
+        with self._pausing():
+            await self._clock.sleep(seconds)
+
+    @contextlib.contextmanager
+    def _pausing(self) -> Iterator[None]:
+        """The task is one that nothing is lost with when it is cancelled: it waits."""
         task = asyncio.current_task()
         if task is not None:
             self.pausing.add(task)
         try:
-            await self._clock.sleep(seconds)
+            yield
         finally:
             if task is not None:
                 self.pausing.discard(task)
-
-    # -- on_error ---------------------------------------------------------------------------
-
-    def _rejected(
-        self, batch: Batch[Any], start: int, stop: int, failure: Failure, outcome: Outcome
-    ) -> Column:
-        """Return what stands for rows that could not be scored. Raises _Stop when the job stops.
-
-        A failure that neither rows nor time can heal (a wrong key, a wrong address) stops the job
-        whatever `on_error` says: it would happen to all rows.
-        """
-        policy = self._settings.on_error
-        lasting = not failure.rows_to_blame and not failure.spent
-        if policy.action is OnError.FAIL or lasting:
-            raise _Stop(start, self._error(batch, start, stop, failure))
-        self._stats.rejected_events += stop - start
-        if policy.drops:
-            if outcome.skipped is None:
-                outcome.skipped = np.zeros(len(batch), bool)
-            outcome.skipped[start:stop] = True
-        if policy.action is OnError.DEAD_LETTER:
-            for row in range(start, stop):
-                outcome.rejected.append((row, self._letter(batch, row, failure)))
-        value = policy.default if policy.action is OnError.DEFAULT else None
-        return repeated(value, stop - start)
-
-    def _error(self, batch: Batch[Any], start: int, stop: int, failure: Failure) -> FunctionError:
-        message = f"udf.{self._alias}: {self._transport.target} {failure.cause}"
-        if failure.body:
-            message += f": {shortened(failure.body.strip())}"
-        row = shortened(batch.text(start))
-        rest = stop - start - 1
-        message += f"; row {row}" + (f" and {rest:,} more" if rest else "")
-        hint = failure.hint
-        if hint is None and failure.rows_to_blame:
-            hint = (
-                f"set {self._alias}.on_error to null, default: VALUE, skip or dead_letter "
-                "to go on without such rows"
-            )
-        return FunctionError(message, hint=hint, event=batch.event(start))
-
-    def _letter(self, batch: Batch[Any], row: int, failure: Failure) -> dict[str, Any]:
-        text = batch.text(row)
-        try:
-            value = orjson.loads(text)
-        except orjson.JSONDecodeError:
-            value = json.loads(text)
-        return {
-            "function": self._alias,
-            "event": batch.event(row),
-            "row": value,
-            "url": self._transport.target,
-            "error": failure.cause,
-            "status": failure.status,
-            "body": shortened(failure.body),
-        }

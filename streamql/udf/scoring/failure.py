@@ -11,6 +11,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from enum import Enum
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 SHOWN = 500
 """How much of an answer and of a row a message shows, in characters."""
@@ -86,6 +87,7 @@ def of_status(status: int, headers: Mapping[str, str], body: str, now: float) ->
         hint = "give the endpoint's key with the setting key=env:NAME or key=file:PATH"
     elif 300 <= status < 400:
         hint = "requests are not sent on to another address; name the final one"
+        hint += _final(headers.get("location", ""))
     return Failure(
         cause,
         retry,
@@ -96,6 +98,17 @@ def of_status(status: int, headers: Mapping[str, str], body: str, now: float) ->
         wait=retry_after(headers.get("retry-after"), now),
         hint=hint,
     )
+
+
+def _final(location: str) -> str:
+    """Return `, URL` for the address a redirect names, without what could be a secret."""
+    try:
+        place = urlsplit(location)
+    except ValueError:
+        return ""
+    if place.scheme not in ("http", "https"):
+        return ""
+    return shortened(f", {place.scheme}://{place.netloc.rpartition('@')[2]}{place.path}")
 
 
 def _class_of(status: int) -> Retry:

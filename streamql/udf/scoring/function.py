@@ -12,7 +12,9 @@ from ...column import Column, nulls
 from ...errors import BindError, FunctionError, Span, UsageError
 from ...functions.registry import Function, Volatility
 from ...types import Type
-from .client import HttpTransport, check_url
+from .client import HttpTransport, check_url, shown_url
+from .discovery import Learned, address, learn, needed
+from .door import Door
 from .exchange import Exchange
 from .failure import Clock
 from .http_scorer import HttpScorer
@@ -21,6 +23,7 @@ from .scorer import Scorer
 from .settings import OnError, ScoringSettings
 from .stats import ScoringStats
 from .ticket import Letter
+from .tuner import Tuner
 from .watch import Watch
 
 
@@ -141,13 +144,40 @@ class ScoringFunction(ModelFunction):
         self.url = url
         self._loop = loop
         self._clock = clock or Clock()
+        self._learned: Learned | None = None
+        self._door: Door | None = None
+
+    def check(self, types: Sequence[Type], span: Span, spans: Sequence[Span]) -> Type:
+        super().check(types, span, spans)
+        self._learn()
+        return self.settings.returns
+
+    def _learn(self) -> None:
+        """Ask the server, once, for the protocol and the signature. Raises UsageError."""
+        if self._learned is not None:
+            return
+        learned = learn(self.name, self.url, self.settings, self._loop, self._clock)
+        self._learned, self.settings, self.url = learned, learned.settings, learned.url
+        signature = learned.signature
+        if signature is not None and signature.empty:
+            self._warn(
+                f"udf.{self.name}: {shown_url(signature.source)} gives no signature "
+                f"({signature.note}); the call has the type {self.settings.returns}"
+            )
 
     def open(self, partition: int = 0) -> HttpScorer:
-        settings = self.settings
         sink = self._sink()
-        transport = HttpTransport(self.url, settings, self._clock)
+        if needed(self.settings):
+            self._learn()
+        settings = self.settings
+        url = address(self.name, self.url, settings.protocol)
+        transport = HttpTransport(url, settings, self._clock)
         endless = settings.total_timeout is None and settings.max_retries is None
         watch = Watch(self.name, transport.target, endless, self._warn, self._clock)
-        stats = self._counters()
-        exchange = Exchange(self.name, transport, settings, stats, watch, self._clock)
-        return HttpScorer(settings, transport, exchange, stats, self._loop, sink)
+        stats, clock = self._counters(), self._clock
+        if self._door is None:  # one for all partitions: it is the server that is protected
+            self._door = Door(settings, self._warn, f"udf.{self.name}: {transport.target}", clock)
+        limits = settings.batch_limits, settings.parallel_limits
+        tuner = Tuner(*limits, clock.now, settings.attempt_timeout)
+        exchange = Exchange(self.name, transport, settings, stats, watch, clock, self._door, tuner)
+        return HttpScorer(settings, transport, exchange, stats, self._loop, sink, tuner)

@@ -19,12 +19,14 @@ from numpy.typing import NDArray
 from ...errors import FunctionError
 from .batch import Batch, Part, Texts
 from .client import HttpTransport
-from .exchange import Abandoned, Exchange, Outcome
+from .exchange import Abandoned, Exchange
 from .loop import ScoringLoop
+from .rejection import Outcome
 from .scorer import Scorer
 from .settings import ScoringSettings
 from .stats import ScoringStats
 from .ticket import Letter, Ticket
+from .tuner import Tuner
 
 _CLOSING = 0.9
 """Seconds that `cancel` waits for connections to close."""
@@ -41,8 +43,10 @@ class HttpScorer(Scorer):
         stats: ScoringStats,
         loop: ScoringLoop,
         bury: Callable[[Letter], None] | None,
+        tuner: Tuner,
     ) -> None:
         self.stats = stats
+        self.ordered = settings.ordered
         self._settings = settings
         self._transport = transport
         self._exchange = exchange
@@ -50,8 +54,7 @@ class HttpScorer(Scorer):
         self._bury = bury
         # a body has an envelope around its rows
         self._room = max(1, settings.max_batch_bytes - len(settings.protocol.body([b""])))
-        self._limit_rows = settings.max_batch_count * settings.parallel_requests
-        self._limit_bytes = settings.max_batch_bytes * settings.parallel_requests
+        self._tuner = tuner
         self._lock = threading.Lock()
         self._happened = threading.Event()
         self._queue: deque[tuple[Part[Ticket], float]] = deque()
@@ -105,11 +108,13 @@ class HttpScorer(Scorer):
     @property
     def saturated(self) -> bool:
         with self._lock:
+            limit_rows = self._tuner.batch * self._tuner.parallel
+            limit_bytes = self._settings.max_batch_bytes * self._tuner.parallel
             # rows that are answered but wait for the answer before them cost memory as well
             return (
-                self._queued_rows + self._flying_rows >= 2 * self._limit_rows
-                or self._queued_bytes + self._flying_bytes >= 2 * self._limit_bytes
-                or self._untaken >= 4 * self._limit_rows
+                self._queued_rows + self._flying_rows >= 2 * limit_rows
+                or self._queued_bytes + self._flying_bytes >= 2 * limit_bytes
+                or self._untaken >= 4 * limit_rows
             )
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -145,10 +150,11 @@ class HttpScorer(Scorer):
         """Start requests as long as there are rows for one and a connection is free."""
         with self._lock:
             self._awake = False
-        while len(self._tasks) < self._settings.parallel_requests:
+        while len(self._tasks) < self._tuner.parallel:
             with self._lock:
                 batch, later = self._cut(asyncio.get_running_loop().time())
             if batch is None:
+                self._tuner.starved()
                 self._set_timer(later)
                 return
             first = batch.parts[0].owner.first + batch.parts[0].start
@@ -163,8 +169,7 @@ class HttpScorer(Scorer):
             self._timer = asyncio.get_running_loop().call_at(later, self._pump)
 
     def _full(self) -> bool:
-        count = self._settings.max_batch_count
-        return self._queued_rows >= count or self._queued_bytes > self._room
+        return self._queued_rows >= self._tuner.batch or self._queued_bytes > self._room
 
     def _cut(self, now: float) -> tuple[Batch[Ticket] | None, float]:
         """Return the next request's rows, or None and when to look again. Under the lock."""
@@ -175,7 +180,7 @@ class HttpScorer(Scorer):
         if not (due or self._full()):
             return None, deadline
         parts: list[Part[Ticket]] = []
-        rows, room = self._settings.max_batch_count, self._room
+        rows, room = self._tuner.batch, self._room
         while self._queue and rows:
             part, deadline = self._queue[0]
             stop = part.texts.fitting(part.start, rows, room)

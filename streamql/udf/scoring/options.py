@@ -18,9 +18,11 @@ import orjson
 
 from ... import units
 from ...errors import UsageError
+from .tuner import Limits
 
 Reader = Callable[[str], Any]
 
+_RATE = re.compile(r"(\d+(?:\.\d+)?)\s*(rows|requests)\s*/\s*s")
 _ZERO = re.compile(r"\s*0+(\.0+)?\s*(ms|s|m|min|h)?\s*")
 
 
@@ -50,6 +52,78 @@ def duration(*, zero: bool = False, none: bool = False) -> Reader:
     return read
 
 
+def tuned(low: int, high: int, limits: Limits) -> Reader:
+    """Return a reader of whole numbers, of `auto` (within `limits`) and of `auto:LOW-HIGH`."""
+    number = units.count(low, high)
+
+    def read(text: str) -> int | Limits:
+        word, colon, rest = text.strip().lower().partition(":")
+        try:
+            if word != "auto":
+                return int(number(text))
+            if not colon:
+                return limits
+            least, _, most = rest.partition("-")
+            given = Limits(number(least), number(most))
+        except ValueError:
+            given = Limits(1, 0)
+        if given.low > given.high:
+            raise ValueError(f"a whole number from {low:,} to {high:,}, auto or auto:LOW-HIGH")
+        return given
+
+    return read
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many rows, or requests, per second."""
+
+    per_second: float
+    rows: bool
+
+
+def rate(text: str) -> Rate | None:
+    """Read `500 rows/s`, `20 requests/s` or `none`."""
+    if text.strip().lower() == "none":
+        return None
+    found = _RATE.fullmatch(text.strip().lower())
+    if found is None or not float(found[1]) > 0:
+        raise ValueError("none or a rate such as 5000 rows/s or 20 requests/s")
+    return Rate(float(found[1]), found[2] == "rows")
+
+
+def share(text: str) -> float | None:
+    """Read `off` or a percentage above 0: `50%` is 0.5."""
+    if text.strip().lower() == "off":
+        return None
+    found = re.fullmatch(r"(\d{1,3}(?:\.\d+)?)\s*%", text.strip())
+    if found is None or not 0 < float(found[1]) <= 100:
+        raise ValueError("off or the share of failed requests that opens the circuit, e.g. 50%")
+    return float(found[1]) / 100
+
+
+@dataclass(frozen=True, slots=True)
+class CacheSize:
+    """How many answers are kept, and for how many seconds (None: without end)."""
+
+    rows: int
+    seconds: float | None
+
+
+def cache(text: str) -> CacheSize | None:
+    """Read `off`, a number of rows, or a number of rows and a time to live: `100000, 10min`."""
+    if text.strip().lower() == "off":
+        return None
+    # 100,000 has a comma of its own
+    found = re.fullmatch(r"\s*([\d_,]*\d)\s*(?:,\s*(\d[\d.]*\s*[a-z]+)\s*)?", text.lower())
+    try:
+        assert found is not None
+        seconds = None if found[2] is None else units.seconds(found[2])
+        return CacheSize(units.count(1, 100_000_000)(found[1]), seconds)
+    except (AssertionError, ValueError):
+        raise ValueError("off, a number of rows, or that and a time: 100000, 10min") from None
+
+
 def text(value: str) -> str:
     """Read a text that is not empty."""
     if not value:
@@ -66,6 +140,23 @@ def json_object(value: str) -> str:
     if not isinstance(parsed, dict):
         raise ValueError('a JSON object such as {"name": 1}')  # noqa: TRY004
     return orjson.dumps(parsed).decode()
+
+
+def json_schema(value: str) -> str:
+    """Read a JSON Schema, or the path of a file with one; the value is its compact text."""
+    from jsonschema import Draft202012Validator, SchemaError  # noqa: PLC0415 - 100 ms
+
+    if not value.lstrip().startswith("{"):
+        try:
+            value = Path(value).read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError):
+            raise ValueError("a JSON Schema, or the path of a file with one") from None
+    read = json_object(value)
+    try:
+        Draft202012Validator.check_schema(orjson.loads(read))
+    except SchemaError as error:
+        raise ValueError(f"a JSON Schema ({error.message[:200]})") from None
+    return read
 
 
 def file(value: str) -> str:

@@ -21,10 +21,12 @@ class Scorer(ABC):
 
     Attributes:
         stats: counters so far.
+        ordered: whether rows have to leave in the order in which they came.
         on_progress: called when a ticket is done or capacity is free, from another thread.
     """
 
     stats: ScoringStats
+    ordered: bool = True
     on_progress: Callable[[], None] | None = None
 
     @abstractmethod

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from ...errors import FunctionError
 from .batch import Batch, Part, Texts
 from .entry import EntryScript, ScriptFailed
-from .exchange import Answer, Exchange, Transport
+from .exchange import Exchange
 from .failure import Clock, Failure, Retry, of_status
 from .function import ModelFunction
 from .scorer import Scorer
 from .settings import ScoringSettings
 from .stats import ScoringStats
 from .ticket import Letter, Ticket
+from .transport import Answer, Transport
 from .watch import Watch
 
 
@@ -104,7 +105,7 @@ class ScriptScorer(Scorer):
         room = max(1, settings.max_batch_bytes - len(settings.protocol.body([b""])))
         start = 0
         while start < len(texts) and not ticket.done:
-            stop = max(start + 1, texts.fitting(start, settings.max_batch_count, room))
+            stop = max(start + 1, texts.fitting(start, settings.batch_limits.high, room))
             self._score(Batch([Part(ticket, texts, events, start, stop)]), ticket, start)
             start = stop
         if self.on_progress is not None:

@@ -18,9 +18,12 @@ from ...types import Type, type_named
 from . import options
 from .options import Secret, option
 from .protocols.azureml import AzureML
-from .protocols.catalog import PROTOCOLS, protocol_named
+from .protocols.catalog import PROTOCOLS, protocol_named, settings_of
 from .protocols.protocol import Protocol
+from .tuner import Limits
 
+_BATCHES, _PARALLEL = Limits(1, 100_000), Limits(1, 100)
+"""What `auto` tunes within."""
 _HEADER = "header."
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _SECRET_HEADER = re.compile(r"authori[sz]ation|key|token|secret|password|cookie|credential", re.I)
@@ -80,19 +83,39 @@ class ScoringSettings:
     """Settings of one scoring function; `scoring.md` section 4 has the meaning of the first ones.
 
     Attributes:
+        max_batch_count, parallel_requests: `Limits` are those within which they tune themselves.
+        rate_limit: for the function as a whole; None for no limit.
+        ordered: rows leave in the order in which they came; else as they are answered, where
+            nothing after the call depends on the order.
+        cache: answers that are kept for identical rows; None keeps none.
+        breaker: the share of failed requests above which the server is left alone.
+        breaker_pause: seconds until it is asked again then.
         max_retries: retries of one request; None is 10, and no limit for 503 and broken
             connections.
         on_error: what happens to a row that cannot be scored.
         returns: the type that every answer must have; `any` takes all.
         max_answer_bytes: a longer answer is an error.
         proxy: None sends directly; "env" takes the proxy from the environment.
+        signature: where the model's signature is read: `auto` asks the server, `off` does not; or
+            a file or a URL of the server's.
+        row_schema: the JSON Schema of a row, as text; what the user says wins over the server.
+        validate: whether rows are checked against it before they are sent: `off`, `sample` (the
+            first of the events, and then some), `all`.
+        given: the names of what the user has set, the protocol's settings among them.
         protocol: how rows become a body and a body rows; has the protocol's own settings.
     """
 
-    max_batch_count: int = option(1000, units.count(1, 1_000_000))
+    max_batch_count: int | Limits = option(1000, options.tuned(1, 1_000_000, _BATCHES))
     max_batch_bytes: int = option(4_000_000, units.size(1, 2**30))
     max_batch_wait: float = option(0.0, options.duration(zero=True), http_only=True)
-    parallel_requests: int = option(20, units.count(1, 10_000), http_only=True)
+    parallel_requests: int | Limits = option(
+        20, options.tuned(1, 10_000, _PARALLEL), http_only=True
+    )
+    rate_limit: options.Rate | None = option(None, options.rate, http_only=True)
+    ordered: bool = option(True, units.flag, http_only=True)
+    cache: options.CacheSize | None = option(None, options.cache, http_only=True)
+    breaker: float | None = option(None, options.share, http_only=True)
+    breaker_pause: float = option(30.0, options.duration(), http_only=True)
     attempt_timeout: float = option(100.0, options.duration(), http_only=True)
     total_timeout: float | None = option(None, options.duration(none=True), http_only=True)
     max_retries: int | None = option(None, units.count(0, 1_000_000), http_only=True)
@@ -105,7 +128,23 @@ class ScoringSettings:
     client_key: str | None = option(None, options.file, http_only=True)
     proxy: str | Secret | None = option(None, options.proxy, http_only=True)
     headers: Mapping[str, str | Secret] = field(default_factory=dict, metadata={"http_only": True})
+    signature: str = option("auto", options.text, http_only=True)
+    row_schema: str | None = option(None, options.json_schema)
+    validate: str = option("off", units.word("off", "sample", "all"))
     protocol: Protocol = field(default_factory=AzureML)
+    given: frozenset[str] = frozenset()
+
+    @property
+    def batch_limits(self) -> Limits:
+        """The least and the greatest `max_batch_count`."""
+        given = self.max_batch_count
+        return given if isinstance(given, Limits) else Limits(given, given)
+
+    @property
+    def parallel_limits(self) -> Limits:
+        """The least and the greatest `parallel_requests`."""
+        given = self.parallel_requests
+        return given if isinstance(given, Limits) else Limits(given, given)
 
     @classmethod
     def from_strings(cls, values: Mapping[str, str], alias: str = "score") -> ScoringSettings:
@@ -114,10 +153,10 @@ class ScoringSettings:
         Raises UsageError for an unknown name (with the nearest known one) and for a value that
         does not fit; `alias` is the function's name in these messages.
         """
-        protocol = AzureML
+        protocol: type[Protocol] = AzureML
         if "protocol" in values:
             protocol = _read(alias, "protocol", values["protocol"], protocol_named)
-        own, special = options.readers(cls), options.readers(protocol)
+        own, special = options.readers(cls), settings_of(protocol)
         chosen: dict[str, Any] = {}
         chosen_special: dict[str, Any] = {}
         headers: dict[str, str | Secret] = {}
@@ -135,11 +174,17 @@ class ScoringSettings:
                 raise _unknown(alias, name, [*own, *special, "protocol", "header.NAME"], protocol)
         if chosen.get("client_key") and not chosen.get("client_cert"):
             raise UsageError(f"{alias}.client_key is given without {alias}.client_cert")
-        return cls(**chosen, headers=headers, protocol=protocol(**chosen_special))
+        made = protocol.made(chosen_special)
+        return cls(**chosen, headers=headers, protocol=made, given=frozenset(values))
 
     def refuse_http_only(self, alias: str) -> None:
         """Raise UsageError when something is set that means nothing without HTTP."""
         plain = ScoringSettings()
+        if isinstance(self.max_batch_count, Limits):
+            raise UsageError(
+                f"{alias}.max_batch_count=auto is for models behind HTTP; "
+                f"{alias} is a script that runs in this process"
+            )
         for known in dataclasses.fields(self):
             changed = getattr(self, known.name) != getattr(plain, known.name)
             if changed and known.metadata.get("http_only"):

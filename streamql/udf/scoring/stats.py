@@ -18,6 +18,8 @@ class ScoringStats:
         retries: further attempts, by status, "connection" or "timeout".
         latency_sum, latency_max: seconds from sending to the whole answer.
         in_flight, max_in_flight: requests at work now, and at most.
+        cached_events: rows answered from the cache; they are no `events`.
+        breaker_openings: times that the circuit breaker opened.
     """
 
     requests: int = 0
@@ -29,6 +31,8 @@ class ScoringStats:
     latency_max: float = 0.0
     in_flight: int = 0
     max_in_flight: int = 0
+    cached_events: int = 0
+    breaker_openings: int = 0
 
     def sent(self) -> None:
         """Count an attempt that starts."""
@@ -54,3 +58,5 @@ class ScoringStats:
         self.latency_max = max(self.latency_max, other.latency_max)
         self.in_flight += other.in_flight
         self.max_in_flight += other.max_in_flight
+        self.cached_events += other.cached_events
+        self.breaker_openings += other.breaker_openings

@@ -166,7 +166,8 @@ def _checked(values: list[Any], kinds: set[type], datatype: str, name: str) -> l
     elif datatype == "mixed":
         allowed = {type(values[0])} if values and values[0] is not None else set()
     else:
-        allowed = {"BOOL": {bool}, "BYTES": {str}}.get(datatype, kinds)
+        scalar: dict[str, set[type]] = {"BOOL": {bool}, "BYTES": {str}}
+        allowed = scalar.get(datatype, kinds)
     if kinds <= allowed:
         return values
     wrong = next(v for v in values if type(v) not in allowed)

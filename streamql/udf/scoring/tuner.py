@@ -1,46 +1,48 @@
 """Finds the batch size and the number of parallel requests with which a model does most.
 
-A state machine: it has no clock, no network and no chance in it. Whoever sends requests tells it
-what became of each and reads `batch` and `parallel`.
+A state machine without a clock, a network or chance of its own: whoever sends requests tells what
+became of each, and reads `batch` and `parallel`.
 
-- First the batch: it doubles as long as the rows per second of one connection grow by 5 %, then
-  halves as long as they stay within 5 % of the best (a smaller batch answers sooner).
-- Then the requests in flight: doubled until the first sign of too many, then one more per round
-  trip up to the last number that was too many. Signs are 408, 429, 503, a timeout, and a latency of
-  1.5 times the shortest. A number that was fine before and is refused now is halved.
-- Then both are held. Now and then one of them is tried one step further, after 30 s, 60 s, ... 10
-  minutes as long as that leads nowhere, so that a server that grew is noticed and one that refuses
+- First the batch: it doubles as long as the rows per second of one connection grow by 5 % each
+  time. If they did not grow at all, it is halved as long as they stay within 5 % (a smaller batch
+  is answered sooner). With a latency of c + k * rows that ends above 90 % of what is possible.
+- Then the requests in flight: doubled until a sign of too many, from there one more per round trip
+  up to the last number that was too many. Signs are 408, 429, 503, a timeout, and a latency of 1.5
+  times the shortest. A number that was fine and is refused later is halved.
+- Then both are held. After 30 s, 60 s, ... 10 minutes (as long as that leads nowhere) a larger
+  batch and one request more are tried, so that a server that grew is noticed, and one that refuses
   is seldom asked too much.
 
-Settings change only when a round of requests sent with the present ones is answered; what is
-answered for earlier settings is not looked at, so that 20 refusals at once count as one.
+Settings are judged by a round: as many answers as there are requests in flight, to requests sent
+since the settings changed. What is answered to earlier ones is not looked at, so that 20 refusals
+at once count as one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from enum import Enum
 from statistics import median
 
 _GAIN = 1.05
-"""Growth of the rows per second that makes a larger batch worth it."""
 _CROWDED = 1.5
 """Latency, in multiples of the shortest, that means too many requests at a time."""
 _SLOW = 2.0
-"""Latency, likewise, at which a number of requests that was fine is lowered."""
+"""The same for a number of requests that was fine so far."""
 _HELPS = 0.9
-"""Latency after that, in multiples of the one before, which shows that it was the reason."""
+"""Latency with fewer requests, in multiples of the one before, that shows they were the reason."""
+_FEWER = 0.7
 _SAMPLES = 5
 _FIRST_BATCH, _FIRST_PARALLEL = 1_000, 4
 _SOON, _LATE = 30.0, 600.0
-OVERLOAD = frozenset({"408", "429", "503", "timeout"})
+_OVERLOAD = frozenset({"408", "429", "503", "timeout"})
 _TOO_LONG = frozenset({"408", "413", "timeout"})
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The least and the greatest value; the same for both when nothing is to be tuned."""
+    """The least and the greatest value; they are the same when nothing is to be tuned."""
 
     low: int
     high: int
@@ -55,14 +57,19 @@ class Limits:
         return max(self.low, min(self.high, value))
 
 
-class _Step(Enum):
-    """What the present settings are tried for."""
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """What was seen with some settings: medians, or the sign that they are too much."""
 
-    LARGER = 1
-    SMALLER = 2
-    MORE = 3
-    FEWER = 4
-    HOLD = 5
+    batch: int
+    parallel: int
+    rate: float = 0.0
+    latency: float = 0.0
+    overload: bool = False
+    too_long: bool = False
+
+
+_Trial = Generator[None, _Round, _Round]
 
 
 class Tuner:
@@ -70,6 +77,7 @@ class Tuner:
 
     Attributes:
         round: counts changes of the settings; a request belongs to the round it was sent in.
+        settled: whether the settings are held.
     """
 
     def __init__(
@@ -79,27 +87,18 @@ class Tuner:
         self.batch = batch.clip(_FIRST_BATCH)
         self.parallel = parallel.clip(_FIRST_PARALLEL)
         self.round = 0
+        self.settled = False
         self._batches, self._parallels = batch, parallel
+        self._ceiling = parallel.high
+        self._base = math.inf  # the shortest latency with the batch
         self._now = now
         self._patience = patience
-        self._step = _Step.HOLD if batch.fixed else _Step.LARGER
-        # the batch size to return to, its rows per second, and the most rows per second of any
-        self._good_batch, self._rate, self._peak = self.batch, 0.0, 0.0
-        self._good_parallel = self.parallel
-        self._base = 0.0  # the shortest latency with this batch
-        self._before = 0.0  # the latency before FEWER
-        self._ceiling = parallel.high
-        self._doubling = True
-        self._interval, self._next, self._probe = _SOON, 0.0, 0
-        self._settle()
-        if batch.fixed and not parallel.fixed:
-            self._step = _Step.MORE
-        self._clear()
+        self._seen: list[tuple[float, float]] = []
+        self._idle = 0
+        self._plan = self._tune()
+        next(self._plan)
 
-    @property
-    def settled(self) -> bool:
-        """Whether the settings are those that are held."""
-        return self._step is _Step.HOLD
+    # -- what became of requests ------------------------------------------------------------
 
     def answered(self, number: int, rows: int, seconds: float, full: bool) -> None:
         """A request of round `number` got its answer; `full`: no more rows would have fitted."""
@@ -108,11 +107,11 @@ class Tuner:
         self._seen.append((rows / max(seconds, 1e-9), seconds))
         if len(self._seen) < max(_SAMPLES, self.parallel):
             return
-        rate, latency = (median(sample) for sample in zip(*self._seen, strict=True))
-        idle = 2 * self._idle > len(self._seen)
-        self._clear()
-        if not idle:  # otherwise the source is what limits: nothing can be learned
-            self._judge(rate, latency)
+        rate, latency = (median(values) for values in zip(*self._seen, strict=True))
+        limited_by_source = 2 * self._idle > len(self._seen)
+        self._seen, self._idle = [], 0
+        if not limited_by_source:  # otherwise larger settings cannot show what they do
+            self._plan.send(_Round(self.batch, self.parallel, rate, latency))
 
     def starved(self) -> None:
         """A connection was free, and no full batch was there to send."""
@@ -122,51 +121,126 @@ class Tuner:
         """A request of round `number` failed; `label` is its status, or `timeout`."""
         if number != self.round:
             return
-        if label in _TOO_LONG and not self._batches.fixed and self.batch > self._batches.low:
-            half = self._batches.clip(self.batch // 2)
-            self._batches = Limits(self._batches.low, max(half, self._batches.low))
-            self._good_batch = half
-            self._try_batch(half, _Step.HOLD)
-            self._base = self._rate = self._peak = 0.0
-        elif label in OVERLOAD and self.parallel > self._parallels.low:
-            self._crowded(self.parallel)
+        too_long = label in _TOO_LONG and self.batch > self._batches.low
+        overload = label in _OVERLOAD and self.parallel > self._parallels.low
+        if too_long or overload:
+            self._plan.send(_Round(self.batch, self.parallel, overload=overload, too_long=too_long))
 
-    # -- the rounds -------------------------------------------------------------------------
+    # -- the plan ---------------------------------------------------------------------------
 
-    def _judge(self, rate: float, latency: float) -> None:
-        match self._step:
-            case _Step.LARGER | _Step.SMALLER:
-                self._judge_batch(rate, latency)
-            case _Step.MORE:
-                self._judge_more(latency)
-            case _Step.FEWER:
-                self._judge_fewer(latency)
-            case _Step.HOLD:
-                self._hold(rate, latency)
+    def _tune(self) -> Generator[None, _Round, None]:
+        if not self._batches.fixed:
+            yield from self._climb()
+        good = yield from self._measure(self.batch, self.parallel)
+        good = yield from self._grow(good, doubling=True)
+        self.settled = True
+        interval, due = _SOON, self._now() + _SOON
+        while True:
+            seen = yield from self._measure(good.batch, good.parallel)
+            if seen.too_long or seen.overload:
+                good = yield from self._back_off(seen)
+            elif seen.latency > _SLOW * self._base and good.parallel > self._parallels.low:
+                good = yield from self._fewer(seen)
+            elif self._now() >= due:
+                found = yield from self._further(seen)
+                changed = (found.batch, found.parallel) != (good.batch, good.parallel)
+                good = found
+                interval = _SOON if changed else min(_LATE, 2 * interval)
+                due = self._now() + interval
 
-    def _judge_batch(self, rate: float, latency: float) -> None:
-        if self.batch == self._good_batch:  # where it starts
-            better = True
-        elif self._step is _Step.LARGER:
-            better = rate >= self._rate * _GAIN
-        else:
-            better = rate * _GAIN >= self._peak
-        if better:
-            if self.batch != self._good_batch:
-                self._interval = _SOON
-            self._good_batch, self._rate, self._base = self.batch, rate, latency
-        self._peak = max(self._peak, rate)
-        if self._step is _Step.LARGER:
-            larger = self._batches.clip(2 * self.batch)
-            if better and larger > self.batch and 4 * latency < self._patience:
-                self._try_batch(larger, _Step.LARGER)
-                return
-            # only what did not grow at all may be too large
-            shrink = self._good_batch // 2 if not self._grew else 0
-        else:
-            shrink = self._good_batch // 2 if better else 0
-        if shrink >= self._batches.low and shrink > 0:
-            self._try_batch(shrink, _Step.SMALLER)
-        else:
-            self._try_batch(self._good_batch, _Step.HOLD)
-            self._settle() if self._parallel_done else self._more()
+    def _measure(self, batch: int, parallel: int) -> _Trial:
+        """Use these settings until a round is over."""
+        self._set(batch, parallel)
+        seen = yield
+        if seen.too_long:
+            self._batches = Limits(self._batches.low, self._batches.clip(batch // 2))
+        elif not seen.overload:
+            self._base = min(self._base, seen.latency)
+        return seen
+
+    def _set(self, batch: int, parallel: int) -> None:
+        if (batch, parallel) != (self.batch, self.parallel):
+            if batch != self.batch:
+                self._base = math.inf
+            self.batch, self.parallel = batch, parallel
+            self.round += 1
+            self._seen, self._idle = [], 0
+
+    def _calm(self, batch: int) -> _Trial:
+        """Measure a batch size with as many requests as the server takes."""
+        while True:
+            seen = yield from self._measure(batch, self.parallel)
+            if seen.too_long or not seen.overload:
+                return seen
+            self._ceiling = max(self._parallels.low, seen.parallel - 1)
+            self._set(batch, max(self._parallels.low, seen.parallel // 2))
+
+    def _climb(self) -> _Trial:
+        """Find the batch size."""
+        best = yield from self._calm(self.batch)
+        while best.too_long:
+            best = yield from self._calm(self._batches.high)
+        first = best
+        while (larger := self._batches.clip(2 * best.batch)) > best.batch:
+            if 4 * best.latency > self._patience:
+                break
+            trial = yield from self._calm(larger)
+            if trial.too_long or trial.rate < _GAIN * best.rate:
+                break
+            best = trial
+        while best.batch <= first.batch and best.batch // 2 >= self._batches.low:
+            trial = yield from self._calm(best.batch // 2)
+            if trial.too_long or _GAIN * trial.rate < first.rate:
+                break
+            best = trial
+        self._set(best.batch, self.parallel)
+        return best
+
+    def _grow(self, good: _Round, doubling: bool = False) -> _Trial:
+        """Find the number of requests from one that is fine (or was refused just now)."""
+        while good.too_long or good.overload:
+            good = yield from self._back_off(good)
+        while good.parallel < self._ceiling:
+            more = min(self._ceiling, good.parallel * 2 if doubling else good.parallel + 1)
+            trial = yield from self._measure(good.batch, more)
+            if trial.overload or trial.too_long or trial.latency > _CROWDED * self._base:
+                self._ceiling = more - 1
+                doubling = False
+                continue
+            good = trial
+        return good
+
+    def _back_off(self, seen: _Round) -> _Trial:
+        """Answer a refusal of settings that were fine: half of what was too much."""
+        parallel = seen.parallel
+        if seen.overload:
+            self._ceiling = max(self._parallels.low, parallel - 1)
+            parallel = max(self._parallels.low, parallel // 2)
+        found = yield from self._measure(self._batches.clip(seen.batch), parallel)
+        return (yield from self._grow(found))
+
+    def _fewer(self, slow: _Round) -> _Trial:
+        """Answer a latency that has grown: fewer requests, if that makes it shorter."""
+        parallel = max(self._parallels.low, int(slow.parallel * _FEWER))
+        trial = yield from self._measure(slow.batch, parallel)
+        if trial.latency > _HELPS * slow.latency:
+            self._base = trial.latency  # the server itself became slower
+            return slow
+        self._ceiling = slow.parallel - 1
+        return (yield from self._grow(trial))
+
+    def _further(self, good: _Round) -> _Trial:
+        """Try a larger batch and one request more than what is held."""
+        larger = self._batches.clip(2 * good.batch)
+        if larger > good.batch and 4 * good.latency < self._patience:
+            base = self._base
+            trial = yield from self._measure(larger, good.parallel)
+            if not (trial.overload or trial.too_long) and trial.rate >= _GAIN * good.rate:
+                base *= trial.latency / good.latency
+                good = trial
+            self._set(good.batch, good.parallel)
+            self._base = base
+        if good.parallel < self._parallels.high:
+            self._ceiling = self._parallels.high
+            return (yield from self._grow(good))
+        return good

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import orjson
 
 from ..options import option, text
-from .protocol import BadAnswer, Protocol, Text, described, unwrapped
+from ..place import Found, Place, Question, Reply
+from ..signatures.swagger import of_swagger
+from .protocol import Protocol, Text, results, unwrapped
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,7 @@ class AzureML(Protocol):
     """An entry script behind Azure ML's inference server; `parameter` is run()'s parameter."""
 
     name: ClassVar[str] = "azureml"
+    describes: ClassVar[bool] = True
     parameter: str = option("data", text)
 
     def body(self, rows: Sequence[Text]) -> bytes:
@@ -27,6 +30,20 @@ class AzureML(Protocol):
         found = unwrapped(answer)
         if isinstance(found, dict) and "result" in found:
             found = unwrapped(found["result"])
-        if not isinstance(found, list):
-            raise BadAnswer(f"{described(found)} instead of a list of results")
-        return found
+        return results(found)
+
+    @classmethod
+    def discover(cls, place: Place) -> Generator[Question, Reply, Found | None]:
+        for url in place.beside("swagger.json"):
+            found = cls.read((yield Question(url)).json, place, url)
+            if found is not None:
+                return found
+        return None
+
+    @classmethod
+    def read(cls, document: object, place: Place, source: str) -> Found | None:
+        parameter = place.settings.get("parameter")
+        signature = of_swagger(document, source, place.path, parameter)
+        if signature is None or "input_name" in signature.settings:
+            return None
+        return Found(signature.settings, signature)

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import orjson
 
 from ..options import json_object, option, text
-from .protocol import BadAnswer, Protocol, Text, described, unwrapped
+from ..place import Found, Place, Question, Reply
+from ..signatures.swagger import of_swagger
+from .protocol import Protocol, Text, member, results
 
 
 @dataclass(frozen=True)
 class AzureMLDesigner(Protocol):
-    """A pipeline published by the designer; names are those of its input and output ports."""
+    """A pipeline published by the designer; names are those of its input and output ports.
+
+    Models of automated machine learning answer {"Results": [...]}, without a port's name.
+    """
 
     name: ClassVar[str] = "azureml-designer"
+    describes: ClassVar[bool] = True
     input_name: str = option("WebServiceInput0", text)
     output_name: str = option("WebServiceOutput0", text)
     global_parameters: str | None = option(None, json_object)
@@ -29,11 +35,20 @@ class AzureMLDesigner(Protocol):
         return b"".join((head, *rows, tail))
 
     def rows(self, answer: object) -> list[object]:
-        found = unwrapped(answer)
-        for name in ("Results", self.output_name):
-            if not isinstance(found, dict) or name not in found:
-                raise BadAnswer(f"{described(found)} instead of an object with {name!r}")
-            found = unwrapped(found[name])
-        if not isinstance(found, list):
-            raise BadAnswer(f"{described(found)} instead of a list of results")
-        return found
+        found = member(answer, "Results")
+        return results(found if isinstance(found, list) else member(found, self.output_name))
+
+    @classmethod
+    def discover(cls, place: Place) -> Generator[Question, Reply, Found | None]:
+        for url in place.beside("swagger.json"):
+            found = cls.read((yield Question(url)).json, place, url)
+            if found is not None:
+                return found
+        return None
+
+    @classmethod
+    def read(cls, document: object, place: Place, source: str) -> Found | None:
+        signature = of_swagger(document, source, place.path)
+        if signature is None or "input_name" not in signature.settings:
+            return None
+        return Found(signature.settings, signature)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Container, Generator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Self
 
 import orjson
+
+from ....types import Type
+from ..place import Found, Place, Question, Reply
 
 Text = bytes | memoryview
 
@@ -16,22 +19,32 @@ class BadAnswer(Exception):
     """The answer is not what the protocol says; the message tells what was found."""
 
 
+class BadRow(Exception):
+    """A row (or rows that do not fit together) cannot be sent; the message tells why."""
+
+
 @dataclass(frozen=True)
 class Protocol(ABC):
     """How rows become a body, and how an answer becomes rows. Immutable; used from any thread.
 
     Subclasses are dataclasses whose fields (made by `options.option`) are their settings. They are
     listed in `catalog.py`.
+
+    Attributes:
+        describes: whether its servers publish signatures, so that asking them is worth a request.
+        answers: the type of all its results; `any` where that depends on the model.
     """
 
     name: ClassVar[str]
+    describes: ClassVar[bool] = False
+    answers: ClassVar[Type] = Type.ANY
 
     @abstractmethod
     def body(self, rows: Sequence[Text]) -> bytes:
         """Return the request's body.
 
         `rows` are pieces of text that, put together, are the JSON texts of the rows with a comma
-        between each two: nothing is parsed to build the usual bodies.
+        between each two: nothing is parsed to build the usual bodies. Raises BadRow.
         """
 
     @abstractmethod
@@ -40,6 +53,60 @@ class Protocol(ABC):
 
         Raises BadAnswer. The number of results is checked by the caller.
         """
+
+    def address(self, place: Place) -> str:
+        """Return the URL to send requests to, for the URL the user gave.
+
+        Raises ValueError with what is missing. Most protocols have a path of their own for URLs
+        without one.
+        """
+        return place.url
+
+    @classmethod
+    def discover(cls, place: Place) -> Generator[Question, Reply, Found | None]:
+        """Ask a server until it is clear whether it speaks this protocol; return what it told."""
+        yield from ()
+        return None
+
+    @classmethod
+    def read(cls, document: object, place: Place, source: str) -> Found | None:
+        """Return what a published description tells, None when it is not one of this protocol."""
+        return None
+
+    @classmethod
+    def made(cls, settings: Mapping[str, Any]) -> Self:
+        """Return the protocol with these settings."""
+        return cls(**settings)
+
+    def learned(self, told: Mapping[str, Any], given: Container[str]) -> Self:
+        """Return the protocol with the settings a server told; those `given` by the user stay."""
+        known = {f.name for f in fields(self)}
+        new = {n: v for n, v in told.items() if n in known and n not in given}
+        return replace(self, **new)
+
+
+def values(rows: Sequence[Text]) -> list[Any]:
+    """Return the parsed rows, for protocols that take them apart. Raises BadRow."""
+    try:
+        parsed: list[Any] = orjson.loads(b"".join((b"[", *rows, b"]")))
+    except orjson.JSONDecodeError:
+        raise BadRow("a row that is not JSON") from None
+    return parsed
+
+
+def member(answer: object, name: str) -> object:
+    """Return a member of an answer that must be an object. Raises BadAnswer."""
+    found = unwrapped(answer)
+    if not isinstance(found, dict) or name not in found:
+        raise BadAnswer(f"{described(found)} instead of an object with {name!r}")
+    return unwrapped(found[name])
+
+
+def results(found: object) -> list[object]:
+    """Return what must be a list of results. Raises BadAnswer."""
+    if not isinstance(found, list):
+        raise BadAnswer(f"{described(found)} instead of a list of results")
+    return found
 
 
 def described(answer: object) -> str:

@@ -1,0 +1,231 @@
+"""Self-tuning against simulated servers: events in the order of a simulated clock, no waiting."""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from streamql.udf.scoring.tuner import Limits, Tuner
+
+KNEE = ((0, 0.2), (1_000, 0.2), (5_000, 0.25), (10_000, 0.3), (25_000, 0.5), (50_000, 0.83))
+REFUSED_AFTER, BACK_AFTER = 0.005, 0.1
+
+
+def interpolated(rows: int) -> float:
+    """Return the latency of the server with a knee; beyond the last point in proportion."""
+    for (low, shorter), (high, longer) in zip(KNEE, KNEE[1:], strict=False):
+        if rows <= high:
+            return shorter + (longer - shorter) * (rows - low) / (high - low)
+    return KNEE[-1][1] * rows / KNEE[-1][0]
+
+
+@dataclass
+class Simulation:
+    """A server, and a client that always has rows; `serve` gives a request's latency or refusal.
+
+    Attributes:
+        now: seconds since the start.
+        rows: (time, rows) of each answer.
+        refusals: times.
+    """
+
+    serve: Callable[[int, int], float | str]
+    tuner: Tuner | None = None
+    noise: float = 0.02
+    now: float = 0.0
+    rows: list[tuple[float, int]] = field(default_factory=list)
+    refusals: list[float] = field(default_factory=list)
+    supply: float = float("inf")
+
+    def run(self, seconds: float, batch: int = 0, parallel: int = 0) -> None:
+        """Run until a time; fixed settings where there is no tuner."""
+        chance = random.Random(7)
+        tuner = self.tuner
+        events: list[tuple[float, int, int, int, float, str]] = []
+        flying = working = sent = taken = 0
+        while self.now < seconds:
+            size, most = (tuner.batch, tuner.parallel) if tuner else (batch, parallel)
+            while flying < most:
+                if taken + size > self.supply * self.now:
+                    if tuner:
+                        tuner.starved()
+                    break
+                taken += size
+                flying += 1
+                working += 1
+                found = self.serve(size, working)
+                label = found if isinstance(found, str) else ""
+                took = REFUSED_AFTER if isinstance(found, str) else found
+                took *= 1 + self.noise * chance.random()
+                number = tuner.round if tuner else 0
+                sent += 1
+                heapq.heappush(events, (self.now + took, sent, size, number, took, label))
+            if not events:
+                self.now += 0.01
+                continue
+            self.now, _, size, number, took, label = heapq.heappop(events)
+            if label == "back":
+                flying -= 1
+                continue
+            working -= 1
+            if label:
+                self.refusals.append(self.now)
+                taken -= size
+                heapq.heappush(events, (self.now + BACK_AFTER, sent, size, number, 0, "back"))
+                if tuner:
+                    tuner.refused(number, label)
+                continue
+            flying -= 1
+            self.rows.append((self.now, size))
+            if tuner:
+                tuner.answered(number, size, took, full=True)
+
+    def rate(self, start: float, stop: float) -> float:
+        """Return rows per second between two times."""
+        return sum(n for time, n in self.rows if start <= time < stop) / (stop - start)
+
+
+def tuned(
+    serve: Callable[[int, int], float | str],
+    batch: Limits,
+    parallel: Limits,
+    seconds: float,
+    supply: float = float("inf"),
+) -> Simulation:
+    simulation = Simulation(serve, supply=supply)
+    simulation.tuner = Tuner(batch, parallel, lambda: simulation.now)
+    simulation.run(seconds)
+    return simulation
+
+
+def best_fixed(serve: Callable[[int, int], float | str], batches: Limits, parallel: int) -> float:
+    """Return the rows per second of the best of many fixed settings."""
+    found = 0.0
+    size = 250
+    while size <= batches.high:
+        simulation = Simulation(serve)
+        simulation.run(60, size, parallel)
+        found = max(found, simulation.rate(20, 60))
+        size = batches.high if size < batches.high < 2 * size else 2 * size
+    return found
+
+
+@pytest.mark.parametrize("high", [10_000, 25_000, 100_000])
+@pytest.mark.parametrize("parallel", [Limits(20, 20), Limits(1, 20)])
+def test_the_knee_is_found_within_a_minute(high: int, parallel: Limits) -> None:
+    batch = Limits(1, high)
+
+    def serve(rows: int, working: int) -> float:
+        return interpolated(rows)
+
+    simulation = tuned(serve, batch, parallel, 200)
+    assert simulation.tuner is not None
+    assert simulation.tuner.parallel == 20
+    best = best_fixed(serve, batch, 20)
+    assert simulation.rate(60, 200) >= 0.9 * best
+    # it holds at every moment, not only in the mean
+    assert min(simulation.rate(t, t + 20) for t in range(60, 180, 10)) >= 0.85 * best
+
+
+def test_429_above_four_requests_settles_without_a_storm() -> None:
+    def serve(rows: int, working: int) -> float | str:
+        return "429" if working > 4 else 0.2
+
+    simulation = tuned(serve, Limits(1_000, 1_000), Limits(1, 100), 600)
+    assert simulation.tuner is not None
+    assert simulation.tuner.parallel == 4
+    assert len([t for t in simulation.refusals if t < 60]) <= 12
+    # afterwards one refusal each time that more is tried, ever more seldom
+    assert len([t for t in simulation.refusals if t >= 60]) <= 5
+    assert simulation.rate(60, 600) >= 0.95 * 4 * 1000 / 0.2 / 1.01
+
+
+@pytest.mark.parametrize("start", [1, 2, 3])
+def test_a_server_that_takes_fewer_than_it_starts_with(start: int) -> None:
+    def serve(rows: int, working: int) -> float | str:
+        return "503" if working > start else interpolated(rows)
+
+    simulation = tuned(serve, Limits(1, 10_000), Limits(1, 100), 120)
+    assert simulation.tuner is not None
+    assert (simulation.tuner.batch, simulation.tuner.parallel) == (10_000, start)
+    assert len([t for t in simulation.refusals if t > 60]) <= 3
+
+
+def test_latency_that_grows_with_the_requests_ends_the_growth() -> None:
+    """Eight workers: more than eight requests at a time only wait for each other."""
+
+    def serve(rows: int, working: int) -> float:
+        return 0.1 * max(1.0, working / 8)
+
+    simulation = tuned(serve, Limits(100, 100), Limits(1, 100), 120)
+    assert simulation.tuner is not None
+    assert 8 <= simulation.tuner.parallel <= 13
+    assert simulation.rate(60, 120) >= 0.9 * 8 * 100 / 0.1
+
+
+def test_that_stays_so_when_the_batch_is_tuned_as_well() -> None:
+    def serve(rows: int, working: int) -> float:
+        return (0.02 + rows * 0.000_1) * max(1.0, working / 8)
+
+    simulation = tuned(serve, Limits(1, 10_000), Limits(1, 100), 1_200)
+    assert simulation.tuner is not None
+    assert 8 <= simulation.tuner.parallel <= 16
+    assert simulation.rate(60, 1_200) >= 0.85 * 8 / 0.000_1
+
+
+def test_a_model_without_overhead_per_request_gets_small_batches() -> None:
+    def serve(rows: int, working: int) -> float:
+        return 0.002 + rows * 0.000_1
+
+    simulation = tuned(serve, Limits(1, 100_000), Limits(1, 1), 60)
+    assert simulation.tuner is not None
+    assert simulation.tuner.batch < 1000
+    assert simulation.rate(40, 60) >= 0.9 * 1000 / 0.1
+
+
+def test_a_refused_size_is_not_tried_again() -> None:
+    def serve(rows: int, working: int) -> float | str:
+        return "413" if rows > 3_000 else 0.2
+
+    simulation = tuned(serve, Limits(1, 100_000), Limits(5, 5), 300)
+    assert simulation.tuner is not None
+    assert simulation.tuner.batch == 2_000
+    assert len(simulation.refusals) <= 5
+
+
+def test_a_server_that_gets_more_room_is_used_and_one_that_loses_it_is_spared() -> None:
+    simulation = Simulation(lambda rows, working: 0.2)
+
+    def serve(rows: int, working: int) -> float | str:
+        room = 4 if simulation.now < 100 or simulation.now >= 500 else 12
+        return "429" if working > room else 0.2
+
+    simulation.serve = serve
+    simulation.tuner = Tuner(Limits(100, 100), Limits(1, 100), lambda: simulation.now)
+    simulation.run(400)
+    assert simulation.tuner.parallel == 12
+    simulation.run(700)
+    assert simulation.tuner.parallel == 4
+    assert len([t for t in simulation.refusals if 500 <= t < 560]) <= 30
+
+
+def test_a_server_that_becomes_slower_by_itself_keeps_its_requests() -> None:
+    simulation = Simulation(lambda rows, working: 0.2)
+    simulation.serve = lambda rows, working: 0.2 if simulation.now < 60 else 0.9
+    simulation.tuner = Tuner(Limits(100, 100), Limits(1, 16), lambda: simulation.now)
+    simulation.run(180)
+    assert simulation.tuner.parallel == 16
+
+
+def test_a_source_that_limits_changes_nothing() -> None:
+    """10,000 rows a second, of which one connection could carry more than half."""
+    simulation = tuned(
+        lambda rows, working: interpolated(rows), Limits(1, 100_000), Limits(1, 100), 120, 10_000
+    )
+    assert simulation.tuner is not None
+    assert simulation.tuner.batch == 1_000
+    assert simulation.tuner.parallel == 4
