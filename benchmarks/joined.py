@@ -2,6 +2,8 @@
 
 import json
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import orjson
@@ -16,8 +18,13 @@ def payments(folder: Path, rides: Path, count: int) -> Path:
     About 7 of 10 come within 10 s of their ride, by the same card; the others by any card.
     """
     target = folder / f"payments_{count}.jsonl"
-    if target.exists():
-        return target
+    if not target.exists():
+        # in a process of its own: a driver that has grown would count as the memory of its children
+        subprocess.run([sys.executable, __file__, rides, target, str(count)], check=True)
+    return target
+
+
+def _make_payments(rides: Path, target: Path, count: int) -> None:
     rng = random.Random(SEED)
     with rides.open("rb") as source:
         known = [orjson.loads(line) for line in source]
@@ -37,7 +44,6 @@ def payments(folder: Path, rides: Path, count: int) -> Path:
                 f'"amount":{amount}}}\n'
             )
     draft.replace(target)
-    return target
 
 
 def _millis(text: str) -> int:
@@ -69,3 +75,7 @@ def zones(folder: Path) -> Path:
     ]
     target.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="ascii")
     return target
+
+
+if __name__ == "__main__":
+    _make_payments(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))

@@ -1,4 +1,4 @@
-"""How much memory open groups take: `python benchmarks/micro_state.py [KEYS]`, a million by default.
+"""How much memory open groups take: `python benchmarks/micro_state.py [KEYS]`, or a million.
 
 Events of that many keys go into windows that stay open to the end. Printed are the bytes that the
 process grew by for each open group, and the peak of the whole process.
@@ -56,9 +56,10 @@ def main(kind: str) -> None:
         rows = sum(batch.count for batch in engine.sql(query).batches())
         seconds = time.perf_counter() - began
     grown = peak() - before
+    rate = KEYS * EVENTS_PER_KEY / seconds
     sys.stdout.write(
         f"{kind:9} {KEYS:,} open groups: {grown / KEYS:,.0f} bytes each, peak "
-        f"{peak() / 2**20:,.0f} MB, {KEYS * EVENTS_PER_KEY / seconds:,.0f} events/s, {rows:,} rows\n"
+        f"{peak() / 2**20:,.0f} MB, {rate:,.0f} events/s, {rows:,} rows\n"
     )
 
 

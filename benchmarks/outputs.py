@@ -1,6 +1,7 @@
 """Whether two programs wrote the same rows."""
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from itertools import zip_longest
@@ -48,3 +49,10 @@ def difference(left: Path, right: Path) -> str | None:
             if orjson.loads(a) != orjson.loads(b):
                 return f"line {number}: {a.decode().strip()} and {b.decode().strip()}"
     return None
+
+
+if __name__ == "__main__":
+    compare = difference if sys.argv[1] == "ordered" else unordered_difference
+    found = compare(Path(sys.argv[2]), Path(sys.argv[3]))
+    if found:
+        sys.stdout.write(found)

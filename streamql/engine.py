@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +25,7 @@ from .settings import Settings
 from .summary import JobSummary
 from .syntax.parser import parse
 from .udf.catalog import Functions
-from .udf.python import PythonFunction
+from .udf.python.specs import function_name
 
 Python = Callable[..., Any]
 
@@ -94,7 +94,7 @@ class Engine:
         self._functions.add_javascript(name, source, file or f"{name}.js")
 
     def model(self, name: str, spec: str, **settings: Any) -> None:
-        """Make a model callable as `udf.name`: a scoring URL, or the path of a `score.py`."""
+        """Make a model callable as `udf.name`: a scoring URL, a `score.py` or a `model.onnx`."""
         self._functions.add_model(name, spec, {k: str(v) for k, v in settings.items()})
 
     def function(
@@ -104,20 +104,61 @@ class Engine:
         name: str | None = None,
         vectorized: bool = False,
         volatile: bool = False,
+        concurrency: int = 100,
     ) -> Any:
         """Make a Python function callable as `udf.NAME`; use as a decorator, with or without ().
 
         With `vectorized` the function takes and returns Arrow arrays. `volatile` functions are
-        called for each use, others once for equal arguments in one batch.
+        called for each use, others once for equal arguments in one batch. An `async def` is called
+        for at most `concurrency` rows at a time.
         """
+        from .udf.python import PythonFunction
 
         def add(python: Python) -> Python:
-            alias = name or python.__name__
-            made = PythonFunction(alias, python, vectorized=vectorized, volatile=volatile)
+            alias = function_name(python, name)
+            options: dict[str, Any] = {"volatile": volatile, "concurrency": concurrency}
+            self._functions.add(PythonFunction(alias, python, vectorized=vectorized, **options))
+            return python
+
+        return add if function is None else add(function)
+
+    def table_function(
+        self,
+        function: Python | None = None,
+        *,
+        name: str | None = None,
+        columns: Sequence[str] | None = None,
+        concurrency: int = 100,
+    ) -> Any:
+        """Make a Python function of one value callable as `CROSS APPLY udf.NAME(x) AS e`.
+
+        It returns, or yields, rows: dicts, named tuples, dataclasses; with the names of `columns`
+        also tuples and lists. Use as a decorator, with or without ().
+        """
+        from .udf.python import PythonTableFunction
+
+        def add(python: Python) -> Python:
+            alias = function_name(python, name)
+            made = PythonTableFunction(alias, python, columns=columns, concurrency=concurrency)
             self._functions.add(made)
             return python
 
         return add if function is None else add(function)
+
+    def aggregate(self, cls: type[Any] | None = None, *, name: str | None = None) -> Any:
+        """Make a class callable as `uda.NAME`; use as a decorator, with or without ().
+
+        An instance is the state of a window: `init()`, `accumulate(value)` for each event,
+        `result()` at the end; with `merge(other)` windows keep states instead of events.
+        """
+        from .udf.python import python_aggregate
+
+        def add(python: type[Any]) -> type[Any]:
+            alias = function_name(python, name)
+            self._functions.add_aggregate(alias, python_aggregate(alias, python))
+            return python
+
+        return add if cls is None else add(cls)
 
     def add_function(self, function: Function) -> None:
         """Make a function object callable as `udf.NAME`: for kinds of functions of your own."""
@@ -128,7 +169,8 @@ class Engine:
         self._functions.add_directory(Path(directory))
 
     def function_from(self, alias: str, spec: str) -> None:
-        """Make `udf.alias` from a .js file, a score.py, or a scoring URL."""
+        """Make `udf.alias` from a .js file, a score.py, a model.onnx, a scoring URL, or a Python
+        object named as MODULE:NAME or FILE.py:NAME."""
         self._functions.add_spec(alias, spec)
 
     # -- queries ----------------------------------------------------------------------------

@@ -56,13 +56,16 @@ def test_python_block_runs_and_prints_what_it_says(tmp_path):
     assert done.stdout.splitlines() == re.findall(r"# (\{.*\})", code)
 
 
-def test_transcript_shows_what_comes_out(bin_folder, tmp_path):
+TRANSCRIPTS = README.split("<!-- transcript: samples/taxi -->\n")[1:]
+
+
+@pytest.mark.parametrize("transcript", TRANSCRIPTS, ids=["scoring", "windows"])
+def test_transcript_shows_what_comes_out(bin_folder, tmp_path, transcript):
     pytest.importorskip("sklearn")
     taxi = ROOT / "samples" / "taxi"
     if not (taxi / "model.joblib").exists():
         pytest.skip("the model is not trained (make demo)")
     shutil.copytree(taxi, tmp_path / "samples" / "taxi")
-    _, transcript = README.split("<!-- transcript: samples/taxi -->\n", 1)
     lines = blocks(transcript, "")[0].splitlines()
     commands = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
     done = subprocess.run(

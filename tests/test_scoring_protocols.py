@@ -9,7 +9,7 @@ from typing import Any
 import protocol_bodies
 import pytest
 from adversary import Adversary, Reply
-from scoring_model import Model, opened, put
+from scoring_model import Model
 
 from streamql.errors import FunctionError
 from streamql.udf.scoring import ScoringLoop, ScoringSettings
@@ -296,25 +296,16 @@ def test_address_without_a_model(name: str) -> None:
         protocol(name).address(Place("http://h"))
 
 
-def test_one_row_that_does_not_fit_among_many(loop: ScoringLoop) -> None:
+def test_rows_that_do_not_fit_among_many(loop: ScoringLoop) -> None:
     def behave(request: Any) -> Reply:
         return Reply(protocol_bodies.ANSWERS["kserve-v2"]([row[0] for row in request.rows]))
 
     rows: list[Any] = [[n, 1] for n in range(100)]
-    rows[41], rows[77] = [41], [77, None]
+    rows[41], rows[77] = [41, "a"], [77, None]
     with Adversary(behave) as server:
         model = Model(server, loop, protocol="kserve-v2", on_error="null")
-        expected = [float(n) if n not in (41, 77) else None for n in range(100)]
-        # alone a row of one element is a good row, and the server answers it
-        expected[41] = 41.0
-        found = model.score(rows)
-        assert [v if v is None else float(v) for v in found] == expected
-        with (
-            opened(Model(server, loop, protocol="kserve-v2").function) as scorer,
-            pytest.raises(FunctionError, match="was not asked: null for the model's input"),
-        ):
-            ticket = put(scorer, [[1, None]])
-            scorer.flush()
-            while not ticket.done:
-                scorer.wait(1)
-            ticket.result()
+        assert model.score(rows) == [None if n in (41, 77) else n for n in range(100)]
+        with pytest.raises(FunctionError) as caught:
+            Model(server, loop, protocol="kserve-v2").score(rows)
+    assert caught.value.row == 41
+    assert "was not asked: 'a' for the model's input 'input-0'" in caught.value.message

@@ -13,6 +13,7 @@ from ..syntax import nodes as ast
 from ..types import Type
 from .aggregates import refuse_aggregates, refuse_nested
 from .analytic import Lifting
+from .apply import table_function
 from .expressions import bind_condition, bind_value
 from .joins import bind_join
 from .recognize import bind_recognize
@@ -192,10 +193,12 @@ class Sources:
         plan, sources = self.bind(node.source)
         call = node.call
         name = call.name.text.lower()
-        if name not in _ELEMENTS or call.prefix:
+        function = table_function(call, self.environment)
+        if function is None and (name not in _ELEMENTS or call.prefix):
             raise BindError(
                 f"APPLY takes GetArrayElements or GetRecordProperties, found {call.name.text}",
                 call.span,
+                "or a table function of your own, as udf.NAME",
             )
         if len(call.arguments) != 1:
             raise BindError(
@@ -206,16 +209,19 @@ class Sources:
         argument = self.lifting.lift(argument)
         plan = self.lifting.place(plan)
         want = Type.ARRAY if name == "getarrayelements" else Type.RECORD
-        if argument.type not in (Type.ANY, Type.NULL, want):
+        if function is None and argument.type not in (Type.ANY, Type.NULL, want):
             raise BindError(
                 f"{call.name.text} takes {want}, found {argument.type}", call.arguments[0].span
             )
         alias = node.alias.text
         if any(s.alias.lower() == alias.lower() for s in sources):
             raise BindError(f"the name {alias} is taken", node.alias.span)
-        shape = Shape(_ELEMENTS[name], tuple(_ELEMENTS[name]))
+        shape = Shape() if function is not None else Shape(_ELEMENTS[name], tuple(_ELEMENTS[name]))
+        if function is not None and function.columns is not None:
+            shape = Shape(dict.fromkeys(function.columns, Type.ANY), function.columns)
         element = Source(alias, alias.lower(), shape)
-        return Unnest(plan, name, argument, element.key, node.outer), (*sources, element)
+        made = Unnest(plan, function or name, argument, element.key, node.outer)
+        return made, (*sources, element)
 
     def _unknown(self, node: ast.Table) -> BindError:
         name = node.name.text

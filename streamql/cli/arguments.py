@@ -75,9 +75,9 @@ def pairs(flag: str, form: str, values: Iterable[str]) -> dict[str, str]:
 
 
 def functions(values: Iterable[str]) -> dict[str, str]:
-    """Return `--function ALIAS=SPEC` by alias; `udf.` before the alias may be written."""
+    """Return `--function ALIAS=SPEC` by alias; `udf.` or `uda.` may stand before the alias."""
     found = pairs("--function", "ALIAS=SPEC", values)
-    aliases = {re.sub(r"^udf\.", "", key, flags=re.IGNORECASE): v for key, v in found.items()}
+    aliases = {re.sub(r"^ud[af]\.", "", key, flags=re.IGNORECASE): v for key, v in found.items()}
     for alias in aliases:
         if not re.fullmatch(r"[^\W\d]\w*", alias):
             raise UsageError(f"--function {alias}=...: {alias!r} is no function name")

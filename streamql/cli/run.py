@@ -65,7 +65,8 @@ A URI is a file, a folder, a pattern such as 'logs/*.jsonl.gz', or - for standar
     "functions",
     multiple=True,
     metavar="ALIAS=SPEC",
-    help="A function: FILE.js, an http(s) URL of a model, or an entry script score.py.",
+    help="A function: FILE.js, a model (an http(s) URL, an entry script score.py, model.onnx), or "
+    "MODULE:NAME or FILE.py:NAME in Python.",
 )
 @click.option(
     "--set",
@@ -99,11 +100,12 @@ def run_command(
 ) -> None:
     """Run the query in QUERY_FILE (- for standard input) to the end of its inputs."""
     # the engine and what it needs are loaded here, not for --help and --version
+    from ..udf.python.specs import is_python
     from .startup import share_the_interpreter, skip_pandas
 
     share_the_interpreter()
     gc.disable()  # what is loaded now stays: looking for garbage in it takes a tenth of the start
-    if not any(spec.endswith(".py") for spec in functions):
+    if not any(".py" in spec or is_python(spec.partition("=")[2]) for spec in functions):
         skip_pandas()
     from ..engine import Engine
     from ..errors import UsageError

@@ -54,6 +54,9 @@ class Function(ABC):
     def call(self, columns: Sequence[Column], count: int) -> Column:
         """Return one value per row. Raises DataError or FunctionError with `row` set."""
 
+    def close(self) -> None:
+        """Give back what is held; most hold nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Overload:

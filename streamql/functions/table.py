@@ -1,4 +1,4 @@
-"""What a table function is: it stands after CROSS APPLY or OUTER APPLY and makes rows of a value."""
+"""What a table function is: it stands after APPLY and makes rows of a value."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Self, TypeAlias
 
 from ..expressions.nodes import Aggregation, Analytic, Call, Expr
+from ..functions.table import TableFunction
 from ..types import Type
 from .pattern import Automaton, Pick, Variable
 from .windows import Window
@@ -102,15 +103,20 @@ class Project(_OneInput):
 
 @dataclass(frozen=True, eq=False)
 class Unnest(_OneInput):
-    """CROSS or OUTER APPLY: one row for each element or property of a value."""
+    """CROSS or OUTER APPLY: one row for each element or property of a value.
 
-    function: str
+    `function` is a built-in one in lower case, or a table function of the user's.
+    """
+
+    function: str | TableFunction
     argument: Expr
     alias: str
     outer: bool
 
     def __str__(self) -> str:
-        return f"{'outer' if self.outer else 'cross'} apply {self.function} as {self.alias}"
+        function = self.function
+        name = f"udf.{function.name}" if isinstance(function, TableFunction) else function
+        return f"{'outer' if self.outer else 'cross'} apply {name} as {self.alias}"
 
 
 @dataclass(frozen=True, eq=False)

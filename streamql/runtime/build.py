@@ -41,7 +41,7 @@ from .operators.set_time import Order, SetTimeOperator, TimeReport
 from .operators.union import UnionOperator
 from .operators.unnest import UnnestOperator
 from .operators.write import Target, WriteOperator
-from .order import keeps_no_rows, needed_order
+from .order import free_of_order, keeps_no_rows, needed_order
 from .policies import TimePolicy
 from .references import ReferenceData
 
@@ -82,6 +82,7 @@ class _Builder:
     def __post_init__(self) -> None:
         self._built: dict[int, Node] = {}
         self._graph = Graph([], {name: [] for name in self.job.inputs})
+        self._unordered = free_of_order(self.job)
         self._orders = needed_order(self.job, any(self.around.policies.values()))
 
     def graph(self) -> Graph:
@@ -139,7 +140,8 @@ class _Builder:
             case SetTime():
                 return self._set_time(plan)
             case Score(name=name, call=call, guard=guard):
-                return ScoreOperator(name, call, guard, self.around.open_scorer(call.function))
+                scorer = self.around.open_scorer(call.function)
+                return ScoreOperator(name, call, guard, scorer, id(plan) in self._unordered)
             case Analyze() | Recognize():
                 return _over_partitions(plan)
             case Group(windows=windows, keys=keys, aggregations=aggregations):

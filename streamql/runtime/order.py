@@ -29,6 +29,22 @@ def needed_order(job: Job, policy: bool) -> dict[int, Order]:
     }
 
 
+def free_of_order(job: Job) -> set[int]:
+    """Return the identities of the Score nodes whose rows may leave in any order.
+
+    Nothing but row-wise steps, lookups, outputs and windows that need watermarks only read them.
+    """
+    readers: dict[int, list[Plan]] = {}
+    nodes: dict[int, Plan] = {}
+    for write in job.writes:
+        _collect(write, readers, nodes)
+    return {
+        key
+        for key, node in nodes.items()
+        if isinstance(node, Score) and _needed(node, readers, False) is not Order.TIME
+    }
+
+
 def keeps_no_rows(group: Group) -> bool:
     """Tell whether a Group is tumbling or hopping windows of aggregates that need no rows."""
     return all(isinstance(w, Hopping) for w in group.windows) and all(

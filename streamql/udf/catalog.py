@@ -48,6 +48,21 @@ class Functions:
         self._functions[function.name.lower()] = function
         self._aggregates.pop(function.name.lower(), None)
 
+    def add_aggregate(self, alias: str, spec: AggregateSpec) -> None:
+        """Add `uda.alias`; a later function or aggregate of the same alias wins."""
+        self._aggregates[alias.lower()] = spec
+        self._functions.pop(alias.lower(), None)
+
+    def add_python(self, alias: str, spec: str) -> None:
+        """Add what MODULE:NAME or FILE.py:NAME names. Raises UsageError if it does not load."""
+        from .python import load_python
+
+        made = load_python(alias, spec, self._set_for(alias))
+        if isinstance(made, AggregateSpec):
+            self.add_aggregate(alias, made)
+        else:
+            self.add(made)
+
     def add_javascript(self, alias: str, source: str, file: str) -> None:
         """Add `udf.alias`, or `uda.alias` if the text is that of an aggregate.
 
@@ -62,8 +77,7 @@ class Functions:
                 bits_as_numbers=self._settings.compatibility_level != "1.2",
             )
         if is_aggregate(self._javascript, alias, source, file):
-            self._aggregates[alias.lower()] = load_aggregate(self._javascript, alias, source, file)
-            self._functions.pop(alias.lower(), None)
+            self.add_aggregate(alias, load_aggregate(self._javascript, alias, source, file))
         else:
             self.add(load_function(alias, source, file, self._javascript))
 
@@ -86,9 +100,13 @@ class Functions:
         self.add(made)
 
     def add_spec(self, alias: str, spec: str) -> None:
-        """Add what `--function ALIAS=SPEC` names: FILE.js, a score.py, or a URL."""
-        if spec.startswith(("http://", "https://")) or spec.endswith(".py"):
+        """Add what `--function ALIAS=SPEC` names: a script, a model, a URL or a Python object."""
+        from .python.specs import is_python
+
+        if spec.startswith(("http://", "https://")) or spec.endswith((".py", ".onnx")):
             self.add_model(alias, spec, {})
+        elif is_python(spec):
+            self.add_python(alias, spec)
         elif spec.endswith(".js"):
             self.add_javascript(alias, _read(Path(spec)), spec)
         elif spec.lower().endswith((".cs", ".dll", ".csproj")):
@@ -99,7 +117,8 @@ class Functions:
         else:
             raise UsageError(
                 f"cannot make udf.{alias} from {spec}",
-                hint="a function is a .js file, a score.py, or an http(s) URL",
+                hint="a function is a .js file, a score.py, a model.onnx, an http(s) URL, or "
+                "MODULE:FUNCTION or FILE.py:FUNCTION in Python",
             )
 
     def add_directory(self, directory: Path) -> None:
@@ -130,8 +149,8 @@ class Functions:
 
     def close(self) -> None:
         """Let go of V8, of the connections and of the file of dead letters."""
-        for model in self._models():
-            model.close()
+        for function in self._functions.values():
+            function.close()
         if self._dead_letters is not None:
             self._dead_letters.close()
         if self._javascript is not None:

@@ -19,7 +19,7 @@ from ...rows import ColumnRows
 from ..operator import Operator, State
 
 
-@dataclass
+@dataclass(eq=False)
 class _Waiting:
     """A batch on its way: the rows that were sent, and the ticket for their answers."""
 
@@ -32,14 +32,18 @@ class ScoreOperator(Operator):
     """Sends one value per row to a scoring function and puts the answers beside the rows.
 
     Only rows for which the guard is true are sent; for the others the answer is NULL. Batches leave
-    in the order in which they came.
+    in the order in which they came, unless the function is set to `ordered=false` and nobody who
+    reads them needs the order (`any_order`).
     """
 
-    def __init__(self, name: str, call: Call, guard: Expr | None, scorer: Any) -> None:
+    def __init__(
+        self, name: str, call: Call, guard: Expr | None, scorer: Any, any_order: bool = False
+    ) -> None:
         self._name = name
         self._call = call
         self._guard = guard
         self._scorer = scorer
+        self._any_order = any_order and not scorer.ordered
         self._waiting: deque[_Waiting] = deque()
 
     def on_batch(self, batch: Batch, port: int) -> Iterable[Batch]:
@@ -61,15 +65,19 @@ class ScoreOperator(Operator):
         return self.poll()
 
     def poll(self) -> Iterator[Batch]:
+        if self._any_order:
+            # after a failure it is the earliest that tells the row
+            for waiting in [w for w in self._waiting if w.ticket.done]:
+                self._waiting.remove(waiting)
+                yield from self._answered(waiting)
         while self._waiting and self._waiting[0].ticket.done:
             yield from self._answered(self._waiting.popleft())
 
     def on_end(self) -> Iterator[Batch]:
         self._scorer.flush(final=True)
         while self._waiting:
-            if self._waiting[0].ticket.done:
-                yield from self._answered(self._waiting.popleft())
-            else:
+            yield from self.poll()
+            if self._waiting:
                 self._scorer.wait(0.1)
 
     def output_watermark(self, time: int) -> int:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...batch import Batch
 from ...column import Column, combine
@@ -14,9 +15,11 @@ from ...expressions.evaluate import Evaluation
 from ...expressions.nodes import Expr
 from ...functions.array import get_array_elements
 from ...functions.record import get_record_properties
-from ...rows import ColumnRows
+from ...functions.table import TableFunction
+from ...rows import ColumnRows, RecordRows, Rows
 from ..operator import Operator
 
+Ints = NDArray[np.int64]
 _FUNCTIONS = {
     "getarrayelements": (get_array_elements, ("ArrayIndex", "ArrayValue")),
     "getrecordproperties": (get_record_properties, ("PropertyName", "PropertyValue")),
@@ -29,8 +32,10 @@ class UnnestOperator(Operator):
     CROSS drops a row without elements, OUTER keeps it once, with NULLs.
     """
 
-    def __init__(self, function: str, argument: Expr, alias: str, outer: bool) -> None:
-        self._function, self._names = _FUNCTIONS[function]
+    def __init__(
+        self, function: str | TableFunction, argument: Expr, alias: str, outer: bool
+    ) -> None:
+        self._expand = _built_in(function) if isinstance(function, str) else function.expand
         self._argument = argument
         self._alias = alias
         self._outer = outer
@@ -38,25 +43,36 @@ class UnnestOperator(Operator):
     def on_batch(self, batch: Batch, port: int) -> Iterable[Batch]:
         value = Evaluation(batch).column(self._argument)
         try:
-            parents, first, second = self._function(value)
+            parents, rows = self._expand(value)
         except RunError as error:
             error.at(self._argument.span)
             if error.row is not None and error.event is None:
                 error.event = int(batch.events[error.row])
             raise
-        elements = [replace(first, constant=False), replace(second, constant=False)]
         if self._outer:
             alone = np.setdiff1d(np.arange(batch.count), parents)
             order = np.argsort(np.concatenate([parents, alone]), kind="stable")
-            places = np.flatnonzero(order < len(parents))
-            elements = [_spread(c, places, order[places], len(order)) for c in elements]
+            rows = _spread(rows, np.flatnonzero(order < len(parents)), len(order))
             parents = np.concatenate([parents, alone])[order]
         if len(parents) == 0:
             return []
-        rows = ColumnRows(dict(zip(self._names, elements, strict=True)), len(parents))
         return [batch.take(parents).with_rows(self._alias, rows)]
 
 
-def _spread(column: Column, places: np.ndarray, rows: np.ndarray, count: int) -> Column:
-    """Return the column with `rows` at `places` and NULL elsewhere."""
-    return combine(count, [(places, column.take(rows))])
+def _built_in(function: str) -> Callable[[Column], tuple[Ints, Rows]]:
+    take_apart, names = _FUNCTIONS[function]
+
+    def expand(value: Column) -> tuple[Ints, Rows]:
+        parents, *elements = take_apart(value)
+        columns = [replace(element, constant=False) for element in elements]
+        return parents, ColumnRows(dict(zip(names, columns, strict=True)), len(parents))
+
+    return expand
+
+
+def _spread(rows: Rows, places: Ints, count: int) -> Rows:
+    """Return the rows one after the other at `places`, and NULLs elsewhere."""
+    if isinstance(rows, ColumnRows):
+        columns = {name: combine(count, [(places, c)]) for name, c in rows.columns.items()}
+        return ColumnRows(columns, count)
+    return RecordRows(combine(count, [(places, rows.record())]))

@@ -71,7 +71,10 @@ class PaneKeeper(Keeper):
                 raise error.at(aggregation.span) from None
 
     def _slots_of(self, ends: Ints, codes: Ints) -> Ints:
-        panes = self._panes.codes(ends)
+        # rows mostly come in order of time: one question for each run of rows of a pane
+        runs = np.flatnonzero(np.append(True, ends[1:] != ends[:-1])[: len(ends)])
+        lengths = np.diff(np.append(runs, len(ends)))
+        panes = np.repeat(self._panes.codes(ends[runs]), lengths)
         slots = self._slots.codes((panes << 32) | codes)
         if len(slots) and slots.max() >= len(self._ends):
             rows = first_rows(slots, len(self._ends))

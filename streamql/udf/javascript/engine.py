@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import json
+import logging
 import time
 import weakref
 from collections.abc import Coroutine
@@ -37,6 +38,15 @@ _LOOK = 0.05
 _LAST_WAIT = 2.0
 _STATM = Path("/proc/self/statm")
 _PAGE = 4096
+_CONSOLE = logging.getLogger("streamql.javascript")
+# the levels of surroundings.js, and what is before the first message in its buffer
+_LEVELS = (
+    (logging.DEBUG, "debug"),
+    (logging.INFO, "log"),
+    (logging.WARNING, "warn"),
+    (logging.ERROR, "error"),
+)
+_SAID = 4
 
 
 class CallStopped(Exception):  # noqa: N818 - a limit, not a defect
@@ -67,6 +77,9 @@ class JavaScriptRuntime:
         max_heap: bytes that V8 may hold; its buffers outside of the heap count as well.
         bits_as_numbers: bits are Numbers 0 and 1 in JavaScript, and booleans come back as bigint
             (compatibility levels below 1.2).
+        max_text: bytes of the longest text, or record as JSON, that is handed to JavaScript.
+        deterministic: the time of now is that of the event, and random numbers depend on the
+            function and the event alone.
 
     The isolate is made at the first use (about 0.1 s). After a timeout or a memory overflow it is
     thrown away; the next use makes another, and `generation` tells functions to load again.
@@ -77,10 +90,14 @@ class JavaScriptRuntime:
         timeout: float = 10.0,
         max_heap: int = 512 * 1024 * 1024,
         bits_as_numbers: bool = False,
+        max_text: int = 32 * 1024 * 1024,
+        deterministic: bool = False,
     ) -> None:
         self.timeout = timeout
         self.max_heap = max_heap
         self.bits_as_numbers = bits_as_numbers
+        self.max_text = max_text
+        self.deterministic = deterministic
         self.generation = 0
         self.lock = RLock()
         self._isolate: _Isolate | None = None
@@ -93,16 +110,20 @@ class JavaScriptRuntime:
         self._next_id += 1
         return self._next_id
 
-    def invoke(self, name: str, *arguments: str | int) -> Any:
-        """Call a function of the prelude; a JavaScript exception is a ScriptError."""
+    def invoke(self, name: str, *arguments: str | int, speaker: str = "") -> Any:
+        """Call a function of the prelude; a JavaScript exception is a ScriptError.
+
+        What user code says to `console` goes to the logger `streamql.javascript`, in the name of
+        the `speaker`.
+        """
         with self.lock:
             isolate = self._open()
-            return self._run(isolate, isolate.prelude(name), arguments)
+            return self._run(isolate, isolate.prelude(name), arguments, speaker)
 
-    def call(self, handle: Any, *arguments: str | int) -> Any:
+    def call(self, handle: Any, *arguments: str | int, speaker: str) -> Any:
         """Call a JavaScript function that `invoke` returned, in the same generation."""
         with self.lock:
-            return self._run(self._open(), handle, arguments)
+            return self._run(self._open(), handle, arguments, speaker)
 
     def memory(self, size: int) -> NDArray[np.uint8]:
         """Return the buffer shared with V8, at least `size` bytes; valid until the next call of
@@ -112,7 +133,7 @@ class JavaScriptRuntime:
             if len(isolate.memory) < size:
                 # a quarter more, so that batches that grow slowly do not allocate each time
                 wanted = -(-(size + size // 4) // 4096) * 4096
-                view = self._run(isolate, isolate.prelude("memory"), (wanted,))
+                view = self._run(isolate, isolate.prelude("memory"), (wanted,), "")
                 isolate.memory = np.frombuffer(view, np.uint8)
             return isolate.memory
 
@@ -131,7 +152,7 @@ class JavaScriptRuntime:
             raise InternalError("the JavaScript runtime is closed")
         if self._isolate is None:
             self.generation += 1
-            self._isolate = _Isolate(self.max_heap)
+            self._isolate = _Isolate(self.max_heap, self.deterministic)
             # Freed with this runtime, and before the interpreter shuts down: V8's threads call back
             # into Python, and freeing an isolate in an interpreter that is half gone never returns.
             self._finalizer = weakref.finalize(self, _Isolate.close, self._isolate)
@@ -152,7 +173,9 @@ class JavaScriptRuntime:
             thread.start()
             atexit.register(thread.join, _LAST_WAIT)
 
-    def _run(self, isolate: _Isolate, handle: Any, arguments: tuple[str | int, ...]) -> Any:
+    def _run(
+        self, isolate: _Isolate, handle: Any, arguments: tuple[str | int, ...], speaker: str
+    ) -> Any:
         from py_mini_racer import JSEvalException, JSOOMException
 
         future = isolate.submit(handle.cancelable()(*arguments))
@@ -171,6 +194,8 @@ class JavaScriptRuntime:
             future.cancel()
             self._abandon()
             raise
+        finally:
+            isolate.tell(speaker)
 
     def _too_much(self) -> str:
         return f"used more than {self.max_heap / (1 << 20):g} MB of memory"
@@ -207,7 +232,7 @@ class JavaScriptRuntime:
 class _Isolate:
     """V8 with the prelude, the loop that talks to it, and the buffer both sides see."""
 
-    def __init__(self, max_heap: int) -> None:
+    def __init__(self, max_heap: int, deterministic: bool) -> None:
         # imported here: a job without JavaScript shall not load 70 MB of library
         from py_mini_racer import init_mini_racer, mini_racer
 
@@ -218,12 +243,15 @@ class _Isolate:
         self._context: AbstractContextManager[Any] = mini_racer(self._loop)
         racer = self._context.__enter__()
         racer.set_hard_memory_limit(max_heap)
-        prelude, files = (
-            (_HERE / name).read_text(encoding="utf-8") for name in ("prelude.js", "files.js")
+        prelude, surroundings, files = (
+            (_HERE / name).read_text(encoding="utf-8")
+            for name in ("prelude.js", "surroundings.js", "files.js")
         )
-        self._prelude = racer.eval(f"{files}({prelude})")
+        mode = "true" if deterministic else "false"
+        self._prelude = racer.eval(f"{files}({surroundings}({prelude}, {mode}))")
         self._functions: dict[str, Any] = {}
         self.memory: NDArray[np.uint8] = np.empty(0, np.uint8)
+        self._said: NDArray[np.uint16] = np.empty(0, np.uint16)
         self._racer = racer
 
     def _serve(self) -> None:
@@ -235,6 +263,22 @@ class _Isolate:
         if name not in self._functions:
             self._functions[name] = self._prelude[name]
         return self._functions[name]
+
+    def tell(self, speaker: str) -> None:
+        """Log what user code said to `console` in a call that has ended, or was stopped."""
+        said = self._said
+        if len(said) == 0 or not said[0]:
+            return
+        end, left_out = _SAID + int(said[0]), int(said[1]) + (int(said[2]) << 16)
+        at, texts = _SAID, said.copy()
+        said[:_SAID] = 0
+        while at < end:
+            level, name = _LEVELS[int(texts[at])]
+            start, at = at + 2, at + 2 + int(texts[at + 1])
+            text = texts[start:at].tobytes().decode("utf-16-le", "replace")
+            _CONSOLE.log(level, "%s console.%s: %s", speaker, name, text)
+        if left_out:
+            _CONSOLE.info("%s console: %s more messages of this batch", speaker, f"{left_out:,}")
 
     def submit(self, call: Coroutine[Any, Any, Any]) -> Future[Any]:
         """Start a call in the loop."""
@@ -251,6 +295,7 @@ class _Isolate:
             Thread(target=self.close, name="streamql-javascript-close").start()
             return
         self.memory = np.empty(0, np.uint8)
+        self._said = np.empty(0, np.uint16)
         self._functions.clear()
         self._prelude = None
         self._racer = None

@@ -7,7 +7,7 @@
 const {
   parse, stringify, is, apply, ownKeys, getPrototypeOf, defineProperty, deleteProperty,
   getOwnPropertyDescriptor, MakeFunction, plainEval, world, sourceOf, toWellFormed, matchAt,
-  failure, loop: intrinsics,
+  failure, said, forget, loop: intrinsics,
 } = prelude;
 
 const before = { __proto__: null };
@@ -50,10 +50,11 @@ function check(source) { new MakeFunction(source); }
 function place(source) { plainEval('throw 0;\n' + source); }
 
 /**
- * Run a file in a function of its own, and keep the functions among its `names`.
+ * Run a file in a function of its own, and keep the functions among its `names`. `library` is what
+ * runs before it, in the function around it: the file sees its names, and may have the same ones.
  * Names the file set without declaring them become variables of that function in a second run.
  */
-function load(id, source, names, url) {
+function load(id, seed, library, source, names, url) {
   const wanted = parse(names);
   let tail = '\n;return {__proto__:null';
   for (let i = 0; i < wanted.length; i++) {
@@ -61,14 +62,19 @@ function load(id, source, names, url) {
     const other = name in before ? ' && ' + name + ' !== globalThis.' + name : '';
     tail += ',' + name + ': typeof ' + name + " === 'function'" + other + ' ? ' + name + ' : null';
   }
-  tail += '};\n//# sourceURL=' + url;
-  const body = source + tail;
+  tail += '};\n';
+  const inner = library === '' ? source + tail
+    : library + '\nreturn (function () {\n' + source + tail + '}());\n';
+  const body = inner + '//# sourceURL=' + url;
+  intrinsics.begin(seed);
   try {
     let found = new MakeFunction(body)();
     const { names: leaked, values } = settle();
     if (leaked.length) {
       let outer = leaked[0];
       for (let i = 1; i < leaked.length; i++) outer += ',' + leaked[i];
+      forget();
+      intrinsics.begin(seed);
       // the outer names are parameters of the same function: lines stay where they are
       found = apply(new MakeFunction(outer, body), undefined, values);
       settle();
@@ -99,7 +105,7 @@ intrinsics.memory = () => buffer;
 intrinsics.settle = settle;
 
 return {
-  __proto__: null, check, place, load,
+  __proto__: null, check, place, load, said,
   memory(size) { buffer = new Buffer(size); return buffer; },
   loop(id, name, source) { return new MakeFunction('I', 'user', source)(intrinsics, entries[id][name]); },
 };

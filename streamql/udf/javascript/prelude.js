@@ -8,13 +8,14 @@
 'use strict';
 const { parse, stringify, rawJSON } = JSON;
 const { isArray } = Array;
-const { keys, getPrototypeOf, is } = Object;
-const { apply, set, ownKeys, defineProperty, deleteProperty, getOwnPropertyDescriptor } = Reflect;
+const { keys, getPrototypeOf, is, freeze } = Object;
+const { apply, construct, set, ownKeys, defineProperty, deleteProperty, getOwnPropertyDescriptor } = Reflect;
 const MakeFunction = Function;
 const DateOf = Date;
 const Text = String;
 const BigIntOf = BigInt;
 const { asIntN } = BigInt;
+const { imul } = Math;
 const world = globalThis;
 const plainEval = eval;
 const bind = Function.prototype.call.bind.bind(Function.prototype.call);
@@ -29,6 +30,7 @@ const tagOf = bind(Object.prototype.toString);
 const exponential = bind(Number.prototype.toExponential);
 const timeOf = bind(Date.prototype.getTime);
 const isoOf = bind(Date.prototype.toISOString);
+const dateText = bind(Date.prototype.toString);
 const plainToJSON = bind(Date.prototype.toJSON);
 const matchAt = bind(RegExp.prototype.exec);
 const OBJECT = Object.prototype;
@@ -54,15 +56,19 @@ for (const name of ['__timer_manager', 'setTimeout', 'clearTimeout', 'WebAssembl
 // nor a memory limit can interrupt them, so they refuse such sizes.
 const LONGEST_ARRAY = 2 ** 25;
 const guarded = (plain, listOf) => ({ method(a, b, c) {
-  const list = listOf(this, a);
+  const list = listOf(this, a, b);
   if (list !== null && list !== undefined && list.length > LONGEST_ARRAY) {
     throw new RangeErrorOf('Invalid array length');
   }
   return plain(this, a, b, c);
 } }.method);
+const itself = (self) => self, first = (_, given) => given;
 for (const [owner, name, listOf] of [
-  [ARRAY, 'fill', (self) => self], [Array, 'from', (_, first) => first],
-  [String.prototype, 'split', (self) => self], [String.prototype, 'match', (self) => self],
+  [ARRAY, 'fill', itself], [Array, 'from', first], [JSON, 'parse', first],
+  [String.prototype, 'split', itself], [String.prototype, 'match', itself],
+  [RegExp.prototype, Symbol.match, first], [RegExp.prototype, Symbol.split, first],
+  // a text put in place of each match is made piece by piece; calls of a function are collected
+  [RegExp.prototype, Symbol.replace, (_, text, by) => (typeof by === 'function' ? text : null)],
 ]) {
   defineProperty(owner, name, {
     configurable: true, enumerable: false, writable: true, value: guarded(bind(owner[name]), listOf),
@@ -299,9 +305,10 @@ function revive(value) {
 }
 
 return {
-  __proto__: null, parse, stringify, is, apply, ownKeys, getPrototypeOf,
+  __proto__: null, parse, stringify, is, apply, construct, freeze, imul, ownKeys, getPrototypeOf,
   defineProperty, deleteProperty, getOwnPropertyDescriptor, MakeFunction, plainEval, world,
-  sourceOf, toWellFormed, matchAt, failure,
+  sourceOf, toWellFormed, matchAt, substring, charCode, dateText, sentence, failure,
+  setMark(to) { const before = marking; marking = to; return before; },
   loop: {
     __proto__: null, F64: Float64Array, I32: Int32Array, U8: Uint8Array, I64: BigInt64Array,
     DateOf, parse, revive, substring, settleResult, checkNumber, failure, finish, LONGEST,

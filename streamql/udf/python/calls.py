@@ -94,9 +94,7 @@ class Calls:
             raise self.failed(failures[row], row) from failures[row]
         return results
 
-    def _run(
-        self, rows: Sequence[tuple[Any, ...]]
-    ) -> tuple[list[Any], dict[int, BaseException]]:
+    def _run(self, rows: Sequence[tuple[Any, ...]]) -> tuple[list[Any], dict[int, BaseException]]:
         from ..scoring.loop import ScoringLoop  # noqa: PLC0415 - brings the HTTP client with it
 
         if self._loop is None:
@@ -152,9 +150,7 @@ class Calls:
 
 def is_async(function: Callable[..., Any]) -> bool:
     """Tell whether calls of a function, or of an object with `__call__`, are to be awaited."""
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004 - its kind matters, not whether it is there
-    )
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(_call(function))
 
 
 def _file_of(function: Callable[..., Any]) -> str | None:
@@ -162,7 +158,10 @@ def _file_of(function: Callable[..., Any]) -> str | None:
     inner = inspect.unwrap(getattr(function, "func", function))  # of a functools.partial
     code = getattr(inner, "__code__", None)
     if code is None:
-        code = getattr(getattr(type(inner), "__call__", None), "__code__", None)
+        code = getattr(_call(inner), "__code__", None)
     return None if code is None else str(code.co_filename)
 
 
+def _call(function: Any) -> Any:
+    """Return the `__call__` of an object's class."""
+    return getattr(type(function), "__call__", None)  # noqa: B004 - which, not whether

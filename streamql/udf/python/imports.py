@@ -32,16 +32,6 @@ _SETTINGS: dict[str, units.Reader] = {
 }
 
 
-def is_python(spec: str) -> bool:
-    """Tell whether `--function ALIAS=SPEC` names a Python object: MODULE:NAME or FILE.py:NAME."""
-    place, colon, name = spec.rpartition(":")
-    return bool(colon) and name.isidentifier() and (place.endswith(".py") or _is_module(place))
-
-
-def _is_module(place: str) -> bool:
-    return all(part.isidentifier() for part in place.split("."))
-
-
 def load_python(
     alias: str, spec: str, given: Mapping[str, str]
 ) -> PythonFunction | PythonTableFunction | AggregateSpec:
@@ -72,7 +62,9 @@ def load_python(
     concurrency = settings.get("concurrency", CONCURRENCY)
     if settings.get("kind") == "table" or inspect.isgeneratorfunction(found):
         _only(alias, settings, ("kind", "columns", "concurrency"), "a table function")
-        columns = [c.strip() for c in settings["columns"].split(",")] if "columns" in settings else None
+        columns = (
+            [c.strip() for c in settings["columns"].split(",")] if "columns" in settings else None
+        )
         return PythonTableFunction(
             alias, found, columns=columns, concurrency=concurrency, divert=True
         )

@@ -12,6 +12,7 @@ from ...column import Column, nulls
 from ...errors import BindError, FunctionError, Span, UsageError
 from ...functions.registry import Function, Volatility
 from ...types import Type
+from .cache import AnswerCache, CachingScorer
 from .client import HttpTransport, check_url, shown_url
 from .discovery import Learned, address, learn, needed
 from .door import Door
@@ -146,6 +147,7 @@ class ScoringFunction(ModelFunction):
         self._clock = clock or Clock()
         self._learned: Learned | None = None
         self._door: Door | None = None
+        self._cache: AnswerCache | None = None
 
     def check(self, types: Sequence[Type], span: Span, spans: Sequence[Span]) -> Type:
         super().check(types, span, spans)
@@ -165,7 +167,7 @@ class ScoringFunction(ModelFunction):
                 f"({signature.note}); the call has the type {self.settings.returns}"
             )
 
-    def open(self, partition: int = 0) -> HttpScorer:
+    def open(self, partition: int = 0) -> Scorer:
         sink = self._sink()
         if needed(self.settings):
             self._learn()
@@ -180,4 +182,15 @@ class ScoringFunction(ModelFunction):
         limits = settings.batch_limits, settings.parallel_limits
         tuner = Tuner(*limits, clock.now, settings.attempt_timeout)
         exchange = Exchange(self.name, transport, settings, stats, watch, clock, self._door, tuner)
-        return HttpScorer(settings, transport, exchange, stats, self._loop, sink, tuner)
+        cache = self._answers()
+        bury = sink if cache is None else None
+        scorer = HttpScorer(settings, transport, exchange, stats, self._loop, bury, tuner)
+        if cache is None:
+            return scorer
+        return CachingScorer(scorer, cache, self._counters(), sink)
+
+    def _answers(self) -> AnswerCache | None:
+        """Return the cache, one for all partitions."""
+        if self._cache is None and self.settings.cache is not None:
+            self._cache = AnswerCache(self.settings.cache, self._clock.now)
+        return self._cache

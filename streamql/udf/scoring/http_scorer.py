@@ -235,13 +235,14 @@ class HttpScorer(Scorer):
         for part in batch.parts:
             count = min(part.stop - part.start, known - start)
             if count > 0:
-                skipped = outcome.skipped
-                if skipped is not None:
-                    skipped = skipped[start : start + count]
+                decided = outcome.decided
+                if decided is not None:
+                    decided = decided[start : start + count]
                 for row, letter in outcome.rejected:
                     if start <= row < start + count:
                         part.owner.reject(part.start + row - start, letter)
-                part.owner.fill(part.start, outcome.column.slice(start, count), skipped)
+                piece = outcome.column.slice(start, count)
+                part.owner.fill(part.start, piece, decided, outcome.drops)
                 if part.owner.done:
                     with self._lock:
                         self._open.pop(part.owner.first, None)

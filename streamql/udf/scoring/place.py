@@ -83,7 +83,9 @@ class Place:
         if found:
             return before, unquote(rest.split("/")[0].split(":")[0]) or None
         given = self.settings.get("model")
-        return before.removesuffix(mark.rstrip("/")), None if given is None else str(given)
+        version = mark.removesuffix("/models/")
+        before = before.removesuffix("/models").removesuffix(version)
+        return before, None if given is None else str(given)
 
 
 def escaped(name: str) -> str:

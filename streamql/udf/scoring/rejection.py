@@ -28,13 +28,15 @@ class Outcome:
 
     Attributes:
         column: the results of the rows up to the failure (all rows without one).
-        skipped: the rows that leave the stream; None when none does.
+        decided: the rows that `on_error` decided about; None when there are none.
+        drops: whether these leave the stream.
         rejected: dead letters, each with its row.
         failed: the row at which the job has to stop, and why.
     """
 
     column: Column
-    skipped: NDArray[np.bool_] | None = None
+    decided: NDArray[np.bool_] | None = None
+    drops: bool = False
     rejected: list[tuple[int, Letter]] = field(default_factory=list)
     failed: tuple[int, FunctionError] | None = None
 
@@ -78,10 +80,9 @@ class Rejections:
         if policy.action is OnError.FAIL or lasting:
             raise Stop(start, self._error(batch, start, stop, failure))
         self._stats.rejected_events += stop - start
-        if policy.drops:
-            if outcome.skipped is None:
-                outcome.skipped = np.zeros(len(batch), bool)
-            outcome.skipped[start:stop] = True
+        if outcome.decided is None:
+            outcome.decided, outcome.drops = np.zeros(len(batch), bool), policy.drops
+        outcome.decided[start:stop] = True
         if policy.action is OnError.DEAD_LETTER:
             for row in range(start, stop):
                 outcome.rejected.append((row, self._letter(batch, row, failure)))

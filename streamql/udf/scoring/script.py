@@ -129,7 +129,7 @@ class ScriptScorer(Scorer):
                 FunctionError(error.message, hint=error.hint, row=start + row, event=error.event)
             )
             return
-        ticket.fill(start, outcome.column, outcome.skipped)
+        ticket.fill(start, outcome.column, outcome.decided, outcome.drops)
 
     def flush(self, final: bool = False) -> None:
         """Nothing is ever queued."""

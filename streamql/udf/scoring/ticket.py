@@ -18,12 +18,14 @@ class Ticket:
 
     Attributes:
         first: the number of its first row among all rows submitted to the scorer.
-        skipped: the rows that leave the stream under `on_error`; None when none does.
+        decided: the rows that `on_error` decided about; None when there are none.
+        skipped: those of them that leave the stream; None when none does.
     """
 
     def __init__(self, first: int, count: int, taken: Callable[[int, list[Letter]], None]) -> None:
         self.first = first
         self.count = count
+        self.decided: NDArray[np.bool_] | None = None
         self.skipped: NDArray[np.bool_] | None = None
         self._taken: Callable[[int, list[Letter]], None] | None = taken
         self._pieces: dict[int, Column] = {}
@@ -37,6 +39,11 @@ class Ticket:
         """Whether `result` has an answer."""
         return self._error is not None or self._missing == 0
 
+    @property
+    def letters(self) -> list[tuple[int, Letter]]:
+        """The dead letters with their rows, in the rows' order."""
+        return sorted(self._letters, key=lambda pair: pair[0])
+
     def result(self) -> Column:
         """Return one value per row, in order; NULL where `skipped`.
 
@@ -45,8 +52,7 @@ class Ticket:
         """
         taken, self._taken = self._taken, None
         if taken is not None:
-            letters = [letter for _, letter in sorted(self._letters, key=lambda pair: pair[0])]
-            taken(self.count, letters)
+            taken(self.count, [letter for _, letter in self.letters])
         if self._error is not None:
             raise self._error
         assert self._missing == 0, "the ticket is not done"
@@ -58,12 +64,15 @@ class Ticket:
 
     # -- for the scorer ---------------------------------------------------------------------
 
-    def fill(self, start: int, column: Column, skipped: NDArray[np.bool_] | None) -> None:
-        """Put down the results of some rows."""
-        if skipped is not None and skipped.any():
-            if self.skipped is None:
-                self.skipped = np.zeros(self.count, bool)
-            self.skipped[start : start + len(column)] = skipped
+    def fill(
+        self, start: int, column: Column, decided: NDArray[np.bool_] | None, drops: bool
+    ) -> None:
+        """Put down the results of some rows; `drops`: those decided about leave the stream."""
+        if decided is not None and decided.any():
+            if self.decided is None:
+                self.decided = np.zeros(self.count, bool)
+                self.skipped = self.decided if drops else None
+            self.decided[start : start + len(column)] = decided
         self._pieces[start] = column
         self._missing -= len(column)
 
