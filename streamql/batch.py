@@ -23,7 +23,8 @@ class Batch:
     Attributes:
         relations: the rows of each relation, all of the same length, in the same order.
         times: System.Timestamp() of each row, in ticks.
-        events: number (from 1) of the input event each row comes from, for messages.
+        events: number (from 1) of the input event each row comes from, for messages; 0 for a row
+            that was made of several.
     """
 
     relations: Mapping[str, Rows]

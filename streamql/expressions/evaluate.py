@@ -130,7 +130,8 @@ class Evaluation:
     def _placed(self, error: RunError, expr: Expr) -> RunError:
         error.at(expr.span)
         if error.event is None and error.row is not None and error.row < self.batch.count:
-            error.event = int(self.batch.events[error.row])
+            # 0: the row was made of several events
+            error.event = int(self.batch.events[error.row]) or None
         return error
 
     def _record(self, items: tuple[tuple[str | None, Expr], ...]) -> Column:

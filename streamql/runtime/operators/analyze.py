@@ -181,7 +181,7 @@ class _Past:
             return
         row = int(placed.order[error.row]) - before
         if row >= 0:
-            error.event = int(batch.events[new[row]])
+            error.event = int(batch.events[new[row]]) or None
 
     def _take_over(
         self, placed: GroupedTimes, before: Ints, columns: list[Column], now: int

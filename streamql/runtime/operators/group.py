@@ -12,6 +12,7 @@ from ...column import Column, concat, nulls
 from ...expressions.evaluate import Evaluation
 from ...expressions.nodes import GROUPED, Aggregation, Expr
 from ...grouping.keys import KeyTable
+from ...instants import MAX_TICKS
 from ...plan.windows import Hopping, Session, Window
 from ...rows import ColumnRows
 from ...types import Type
@@ -78,7 +79,8 @@ class GroupOperator(Operator):
         self._tidy()
 
     def _batch(self, found: list[tuple[int, Closed]]) -> Batch:
-        ends = np.concatenate([c.ends for _, c in found])
+        # a window may end after the last instant there is
+        ends = np.minimum(np.concatenate([c.ends for _, c in found]), MAX_TICKS)
         codes = np.concatenate([c.codes for _, c in found])
         columns: dict[str, Column] = {}
         for i, column in enumerate(self._keys.values(codes)):

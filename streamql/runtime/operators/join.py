@@ -13,6 +13,7 @@ from ...expressions.evaluate import Evaluation
 from ...expressions.nodes import Expr
 from ...grouping.keys import KeyTable
 from ...grouping.ranges import GroupedTimes
+from ...instants import MAX_TICKS
 from ...plan.nodes import Bound, Join
 from ..joined import joined, named, time_of
 from ..operator import Operator, State
@@ -222,6 +223,7 @@ class JoinOperator(Operator):
                 at = base[rows] + max(bound.high, 0) * bound.unit
                 times = np.where(known[rows], np.minimum(times, at), times)
         times = np.maximum(np.where(times == END, left.times[rows], times), left.times[rows])
+        times = np.minimum(times, MAX_TICKS)
         order = np.argsort(times, kind="stable")
         self._results.add(
             joined(self._plan, left, self._right.kept, rows[order], None, times[order])

@@ -109,7 +109,7 @@ class ScoreOperator(Operator):
             answers = waiting.ticket.result()
         except RunError as error:
             if error.event is None and error.row is not None:
-                error.event = int(batch.events[rows[error.row]])
+                error.event = int(batch.events[rows[error.row]]) or None
             raise error.at(self._call.span) from None
         if len(rows) != batch.count:
             answers = combine(batch.count, [(rows, answers)])

@@ -47,7 +47,7 @@ class UnnestOperator(Operator):
         except RunError as error:
             error.at(self._argument.span)
             if error.row is not None and error.event is None:
-                error.event = int(batch.events[error.row])
+                error.event = int(batch.events[error.row]) or None
             raise
         if self._outer:
             alone = np.setdiff1d(np.arange(batch.count), parents)

@@ -81,7 +81,7 @@ class RowKeeper(Keeper):
                 values.append(aggregation.function.over(placed, times, ranges))
             except RunError as error:
                 if error.event is None and error.row is not None:
-                    error.event = int(rows.events[order[error.row]])
+                    error.event = int(rows.events[order[error.row]]) or None
                 raise error.at(aggregation.span) from None
         return Closed(ends[by_time], codes[by_time], values)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ...column import Column
 from ...errors import RunError
 from ...expressions.nodes import Aggregation
 from ...functions.aggregate import Accumulator
@@ -67,7 +68,7 @@ class PaneKeeper(Keeper):
                 state.add(slots, len(self._ends), columns)
             except RunError as error:
                 if error.event is None and error.row is not None:
-                    error.event = int(events[error.row])
+                    error.event = int(events[error.row]) or None
                 raise error.at(aggregation.span) from None
 
     def _slots_of(self, ends: Ints, codes: Ints) -> Ints:
@@ -104,10 +105,18 @@ class PaneKeeper(Keeper):
         new = np.append(True, (np.diff(ends) != 0) | (np.diff(codes) != 0))
         starts = np.flatnonzero(new)
         ranges = Ranges(starts, np.append(starts[1:], len(slots)))
-        values = [state.result(slots, ranges) for state in self._states]
-        closed = Closed(ends[starts], codes[starts], values)
+        closed = Closed(ends[starts], codes[starts], self._results(slots, ranges))
         self._tidy()
         return closed
+
+    def _results(self, slots: Ints, ranges: Ranges) -> list[Column]:
+        values = []
+        for state, aggregation in zip(self._states, self._aggregations, strict=True):
+            try:
+                values.append(state.result(slots, ranges))
+            except RunError as error:
+                raise error.at(aggregation.span) from None
+        return values
 
     def _open(self) -> Ints:
         window = self._window

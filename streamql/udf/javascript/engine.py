@@ -180,7 +180,10 @@ class JavaScriptRuntime:
 
         future = isolate.submit(handle.cancelable()(*arguments))
         try:
-            return self._wait(future)
+            try:
+                return self._wait(future)
+            finally:
+                isolate.tell(speaker)  # before anybody lets go of it
         except TimeoutError:
             self._stop(isolate, future, f"no end after {self.timeout:g} s", "timeout")
         except (JSOOMException, MemoryError):
@@ -194,8 +197,6 @@ class JavaScriptRuntime:
             future.cancel()
             self._abandon()
             raise
-        finally:
-            isolate.tell(speaker)
 
     def _too_much(self) -> str:
         return f"used more than {self.max_heap / (1 << 20):g} MB of memory"
@@ -251,7 +252,7 @@ class _Isolate:
         self._prelude = racer.eval(f"{files}({surroundings}({prelude}, {mode}))")
         self._functions: dict[str, Any] = {}
         self.memory: NDArray[np.uint8] = np.empty(0, np.uint8)
-        self._said: NDArray[np.uint16] = np.empty(0, np.uint16)
+        self._said = np.frombuffer(self._prelude["said"](), np.uint16)
         self._racer = racer
 
     def _serve(self) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...column import Column
+from ...errors import FunctionError
 from ...grouping.ranges import Ranges
 from ...text import bytes_of, offsets_of
 from ...types import DATETIME_MARK, JSON_TYPES, Type
@@ -17,6 +19,24 @@ Ints = NDArray[np.int64]
 
 MOST_ROWS = 131_072
 _MOST_BYTES = 64 * 1024 * 1024
+
+
+def refuse_long(columns: Sequence[Column], most: int, name: str) -> None:
+    """Raise FunctionError where a text, or a record as JSON, has more than `most` bytes."""
+    for place, column in enumerate(columns, 1):
+        if column.type is not Type.TEXT and column.type not in JSON_TYPES:
+            continue
+        if column.values.nbytes <= most:
+            continue
+        sizes = np.diff(offsets_of(column.values))
+        row = int(np.argmax(sizes > most))
+        if sizes[row] > most:
+            raise FunctionError(
+                f"{name}: argument {place} has {sizes[row]:,} bytes, more than the {most:,} that "
+                "are handed to JavaScript",
+                hint="the setting js_max_text allows longer texts and records",
+                row=row,
+            )
 
 
 class Limit:

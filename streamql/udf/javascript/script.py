@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,35 +16,77 @@ from .engine import CallStopped, JavaScriptRuntime, ScriptError, decoded
 # what V8's compiler puts before the first line of a file
 _LINES_BEFORE = 2
 _V8_PLACE = re.compile(r"[^\n]*?:(\d+): ([^\n]*)\n([^\n]*)\n?( *)\^?")
+_LINE_END = re.compile(r"\r\n|[\n\r\u2028\u2029]")
+_WIDEST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A JavaScript file: its name for messages, and its text."""
+
+    name: str
+    text: str
+
+    def lines(self) -> list[str]:
+        """Return its lines as V8 counts them."""
+        return _LINE_END.split(self.text)
+
+    def excerpt(self, line: int, column: int) -> str:
+        """Return a line, counted from 1, with a caret under a column, as further lines of a hint;
+        of a long line what is around the column."""
+        text = self.lines()[line - 1].expandtabs(1).rstrip()
+        start = max(0, column - _WIDEST // 2) if len(text) > _WIDEST else 0
+        shown = text[start : start + _WIDEST]
+        return f"\n  | {shown}\n  | {' ' * (column - 1 - start)}^"
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """One file and how to load it (again)."""
+    """One file, the files of helpers that run before it, and how to load them (again)."""
 
     id: int
     alias: str
     source: str
     source_name: str
     names: tuple[str, ...]
+    library: tuple[SourceFile, ...] = ()
 
     @property
     def url(self) -> str:
         return f"streamql-udf-{self.id}"
 
+    @property
+    def text(self) -> str:
+        """The text of all its files."""
+        return "\n".join(file.text for file in self.files())
+
+    @property
+    def seed(self) -> int:
+        """The number with which its random numbers begin where they are bound to events."""
+        return zlib.crc32(self.alias.lower().encode()) >> 1
+
+    def files(self) -> tuple[SourceFile, ...]:
+        """Return its files in the order in which they run."""
+        return (*self.library, SourceFile(self.source_name, self.source))
+
     def load(self, runtime: JavaScriptRuntime) -> dict[str, dict[str, Any]]:
         """Run the file in V8 and return what is known of its functions, by name."""
+        library = "\n".join(file.text for file in self.library)
         try:
-            runtime.invoke("check", self.source)
+            for file in self.files():
+                self._check(runtime, (file,))
+            if len(self.library) > 1:  # each is well, together they may declare a name twice
+                self._check(runtime, self.library)
             names = orjson.dumps(self.names).decode()
-            found = decoded(runtime.invoke("load", self.id, self.source, names, self.url))
+            arguments = (self.id, self.seed, library, self.source, names, self.url)
+            found = decoded(runtime.invoke("load", *arguments, speaker=self.source_name))
         except CallStopped as stopped:
             raise CompileError(
                 f"{self.source_name}: {stopped.reason} while the file was loaded",
                 hint=stopped.hint,
             ) from None
         except ScriptError as error:
-            raise self._syntax_error(str(error), runtime) from None
+            raise CompileError(f"{self.source_name}: {str(error).splitlines()[0]}") from None
         if "failure" in found:
             failure = decoded(found["failure"])
             raise CompileError(
@@ -58,35 +101,76 @@ class Script:
         return {f["name"]: f for f in found["functions"]}
 
     def place(self, stack: str) -> str | None:
-        """Return "at FILE line L, column C" for the innermost frame in this file."""
-        frame = re.search(rf"\b{self.url}:(\d+):(\d+)", stack)
-        if frame is None:
-            return None
-        line = int(frame[1]) - _LINES_BEFORE
-        return f"at {self.source_name} line {line}, column {frame[2]}"
+        """Return "at FILE line L, column C" and that line, for the innermost frame in its files;
+        where that is a helper's, also the line of the file itself that called it."""
+        found = None
+        for frame in re.finditer(rf"\b{self.url}:(\d+):(\d+)", stack):
+            at = _located(self.files(), int(frame[1]) - _LINES_BEFORE)
+            if at is None:
+                continue
+            file, line = at
+            said = f"{file.name} line {line}, column {frame[2]}"
+            own = file.name == self.source_name
+            if found is None:
+                found = f"at {said}{file.excerpt(line, int(frame[2]))}"
+            elif own:
+                found += f"\n  called at {said}"
+            if own:
+                break
+        return found
 
-    def _syntax_error(self, said: str, runtime: JavaScriptRuntime) -> CompileError:
-        lines = self.source.splitlines() or [""]
+    def _check(self, runtime: JavaScriptRuntime, files: Sequence[SourceFile]) -> None:
+        """Raise CompileError with the place where files, one after the other, are no JavaScript."""
+        text = "\n".join(file.text for file in files)
+        try:
+            runtime.invoke("check", text)
+        except ScriptError as error:
+            said = str(error)
+        else:
+            return
         found, before = _V8_PLACE.match(said), _LINES_BEFORE
-        if found is not None and int(found[1]) - before > len(lines):
+        if found is not None and _located(files, int(found[1]) - before) is None:
             # V8 stumbled over what the compiler puts behind the file; as a script the place shows
             try:
-                runtime.invoke("place", self.source)
+                runtime.invoke("place", text)
             except ScriptError as error:
                 if "SyntaxError" in str(error).split("\n", 1)[0]:
                     found, before = _V8_PLACE.match(str(error)), 1
         if found is None:
-            return CompileError(f"{self.source_name}: {said.strip().splitlines()[0]}")
-        line, column = int(found[1]) - before, len(found[4]) + 1
-        if line > len(lines) or "end of input" in found[2]:
-            return CompileError(
-                f"{self.source_name}, line {len(lines)}: {found[2]} at the end of the file",
+            raise CompileError(f"{files[-1].name}: {said.strip().splitlines()[0]}")
+        at = _located(files, int(found[1]) - before)
+        if at is None or "end of input" in found[2]:
+            raise CompileError(
+                f"{files[-1].name}, line {_last_line(files[-1])}: {found[2]} at the end of the "
+                "file",
                 hint="a bracket, a text or a comment is not closed",
             )
-        return CompileError(
-            f"{self.source_name}, line {line}, column {column}: {found[2]}",
-            hint=f"the line is: {lines[line - 1].strip()[:200]}",
+        file, line, column = *at, len(found[4]) + 1
+        raise CompileError(
+            f"{file.name}, line {line}, column {column}: {found[2]}",
+            hint=f"the line is:{file.excerpt(line, column)}",
         )
+
+
+def _located(files: Sequence[SourceFile], line: int) -> tuple[SourceFile, int] | None:
+    """Return the file and its line for a line of files one after the other; the line that
+    separates the helpers from the file itself is counted as one."""
+    if line < 1:
+        return None
+    for place, file in enumerate(files):
+        count = len(file.lines())
+        if line <= count:
+            return file, line
+        line -= count
+        if place == len(files) - 2:
+            pass
+    return None
+
+
+def _last_line(file: SourceFile) -> int:
+    """Return the number of the last line that is not only the end of the one before it."""
+    lines = file.lines()
+    return max(1, len(lines) - (lines[-1] == ""))
 
 
 def entry_of(alias: str, source_name: str, names: Sequence[str]) -> str:

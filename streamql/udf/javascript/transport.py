@@ -29,6 +29,7 @@ HEADER = 64
 TICKS_PER_MS = 10_000
 _MARK = DATETIME_MARK.encode()
 _MASK, _CONSTANT = "?", "="
+_EVENT = "event"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,12 @@ def encode(column: Column, bits_as_numbers: bool) -> Argument:
     offsets = pa.array([0, len(texts)], pa.int32())
     joined = pc.binary_join(pa.ListArray.from_arrays(offsets, texts), ",")[0].as_py()
     return Argument("json" + dated + bits, (), f"[{joined}]")
+
+
+def events(times: Column, numbers: Column) -> Argument:
+    """Return the times and numbers of events: the last argument, which no function sees."""
+    parts = (np.asarray(times.values) // TICKS_PER_MS, np.asarray(numbers.values))
+    return Argument(_EVENT, tuple(part.astype(np.float64) for part in parts))
 
 
 _NUMERIC = frozenset({Type.BIGINT, Type.FLOAT, Type.NUMBER, Type.DATETIME, Type.BIT})
@@ -141,6 +148,7 @@ _VIEWS = {
     "text": "const l{i} = new I.I32(B, at, n); at += (4 * n + 7) & ~7; let p{i} = 0;",
     "json": "const j{i} = parse(s{i});",
     "num=": "const n{i} = new I.F64(B, at, 1)[0]; at += 8;",
+    _EVENT: "const t{i} = new I.F64(B, at, n), e{i} = new I.F64(B, at + 8 * n, n);",
 }
 _VALUES = {
     "null": "null",
@@ -168,8 +176,9 @@ return function batch(n{strings}) {{
   const tags = new I.U8(B, at, n); at += (n + 7) & ~7;
   try {{
     {views}
+    I.begin({seed});
     for (; row < n; row++) {{
-      head[0] = row;
+      head[0] = row;{place}
       const value = user({values});
       if (typeof value === 'number') {{
         if (value - value !== 0) checkNumber(value);
@@ -193,10 +202,16 @@ return function batch(n{strings}) {{
 FAILED, TOO_LONG = 1, 2
 
 
-def loop_source(kinds: Sequence[str]) -> str:
-    """Return the body of `(I, user) => batch` for arguments of these kinds."""
+def loop_source(kinds: Sequence[str], seed: int) -> str:
+    """Return the body of `(I, user) => batch` for arguments of these kinds, and a function whose
+    random numbers begin with `seed` where they are bound to events."""
     strings, views, values = [], [], []
+    place = ""
     for i, kind in enumerate(kinds):
+        if kind == _EVENT:
+            views.append(_VIEWS[kind].format(i=i))
+            place = f" I.at(t{i}[row], e{i}[row]);"
+            continue
         if kind.startswith(("text", "json")):
             strings.append(f", s{i}")
         family = kind[-1] if kind[-1] in (_MASK, _CONSTANT) else ""
@@ -212,4 +227,6 @@ def loop_source(kinds: Sequence[str]) -> str:
         header=HEADER,
         views="\n    ".join(views),
         values=", ".join(values),
+        place=place,
+        seed=seed,
     )
