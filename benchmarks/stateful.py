@@ -49,12 +49,20 @@ STATEFUL = (
             Program("5 s disorder", _query("tumbling.sql", "--set", "out_of_order=5s")),
             Program("duckdb", lambda at: at.peer("duckdb_tumbling.py"), needs="duckdb"),
             Program("loop", lambda at: at.peer("loop_tumbling.py"), needs="orjson"),
+            Program(
+                "spark", lambda at: at.peer("spark_tumbling.py"), needs="pyspark", compared=False
+            ),
+            Program(
+                "flink", lambda at: at.peer("flink_tumbling.py"), needs="pyflink", compared=False
+            ),
         ),
         (
             Target("CPU, times DuckDB's", ratio("streamql", "duckdb", "cpu"), 3.5),
             Target(
                 "times faster than the loop", ratio("loop", "streamql", "wall"), 3, at_least=True
             ),
+            Target("times faster than Spark", ratio("spark", "streamql", "wall"), 5, at_least=True),
+            Target("times faster than Flink", ratio("flink", "streamql", "wall"), 5, at_least=True),
             Target("peak memory", _peak, 400, unit=" MB"),
         ),
         ordered=False,

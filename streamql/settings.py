@@ -39,6 +39,9 @@ class Settings:
         batch_bytes: bytes that are read from an input at a time.
         js_timeout: seconds that the JavaScript of one batch may take.
         js_memory: bytes that the JavaScript heap may take.
+        js_max_text: bytes of the longest text, or record as JSON, handed to JavaScript.
+        js_deterministic: in JavaScript the time of now is the event's, and random numbers depend on
+            the function and the event alone.
         late_arrival: how late an event may arrive, in ticks of 100 ns.
         out_of_order: how far events may be out of order, in ticks of 100 ns.
         policy: what happens to events beyond these limits: `adjust` or `drop`.
@@ -58,6 +61,8 @@ class Settings:
     batch_bytes: int = _setting(4_194_304, units.size(1_024, 2**30))
     js_timeout: float = _setting(10.0, units.seconds)
     js_memory: int = _setting(268_435_456, units.size(2**24, 2**36))
+    js_max_text: int = _setting(33_554_432, units.size(1, 2**29 - 64))
+    js_deterministic: bool = _setting(False, units.flag)
     late_arrival: int | None = _setting(None, units.ticks)
     out_of_order: int | None = _setting(None, units.ticks)
     policy: str | None = _setting(None, units.word("adjust", "drop"))

@@ -158,7 +158,7 @@ DESIGNER = {
             "record (vendor bigint, day nvarchar(max))",
         ),
         (CIRCULAR, {"parameter": "data"}, "record (next any)", "unknown"),
-        (LAUGHS, {"parameter": "data"}, "record (a record, b record)", "unknown"),
+        (LAUGHS, {"parameter": "data"}, "record (a record)", "unknown"),
         (swagger({}, {}), {"parameter": "data"}, "unknown", "unknown"),
         (
             swagger({"type": 7, "items": 3}, {"type": "nonsense"}),
@@ -336,7 +336,7 @@ def page(document: Any) -> dict[str, Reply]:
 
 def test_signature_types_the_call_and_names_the_parameter() -> None:
     with Adversary(answer, page(swagger(RECORD, {"type": "string"}, "rides"))) as server:
-        found, _ = run(server, "SELECT udf.score(input) * 2 AS s FROM input")
+        found, _ = run(server, "SELECT GetArrayLength(udf.score(input)) AS s FROM input")
         assert "'nvarchar(max)'" in found.message
         assert server.requests == []
         assert server.asked == ["GET /swagger.json"]
@@ -377,7 +377,7 @@ def test_a_strange_swagger_stops_nothing(reply: Reply, warned: bool) -> None:
     with Adversary(answer, {"/swagger.json": reply}) as server:
         rows, warnings = run(server)
         assert [row["s"] for row in rows] == [1.0, 1.0, 1.0, 1.0]
-        assert len(server.asked) == 1
+        assert set(server.asked) == {"GET /swagger.json"}
     assert any("gives no signature" in text for text in warnings) == warned
 
 

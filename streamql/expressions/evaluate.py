@@ -123,6 +123,9 @@ class Evaluation:
             if isinstance(expr, Cast):
                 return cast_to(self.column(expr.value), expr.type, expr.lenient)
             columns = [self.column(a) for a in expr.arguments]
+            if expr.function.by_event:
+                columns.append(Column(Type.DATETIME, pa.array(self.batch.times)))
+                columns.append(Column(Type.BIGINT, pa.array(self.batch.events)))
             return expr.function.call(columns, self.batch.count)
         except RunError as error:
             raise self._placed(error, expr) from None

@@ -35,13 +35,18 @@ class Volatility(Enum):
 
 
 class Function(ABC):
-    """Something a query can call on values of one row."""
+    """Something a query can call on values of one row.
+
+    With `by_event`, `call` gets two more columns behind the arguments: the time of each row
+    (datetime) and the number of its event (bigint).
+    """
 
     name: str
     volatility: Volatility = Volatility.IMMUTABLE
     remote: ClassVar[bool] = False
     external: ClassVar[bool] = True
     can_fail: bool = True
+    by_event: bool = False
 
     @abstractmethod
     def check(self, types: Sequence[Type], span: Span, spans: Sequence[Span]) -> Type:

@@ -2,7 +2,8 @@
 //
 // The body of `(I, user) => batch`, compiled anew for each aggregate and kind of argument: `I` is
 // what prelude.js captured, `user` the function whose instances are the states. Before it stand the
-// constants KIND (see transport.py), HEADER and MOST_STEPS.
+// constants KIND (see transport.py), HEADER, MOST_STEPS, SEED, and BY_EVENT: time and chance are
+// those of the row at hand (see surroundings.js).
 const {
   DateOf, parse, revive, substring, settleResult, checkNumber, failure, finish, keys,
   getPrototypeOf, OBJECT, ARRAY, LONGEST,
@@ -103,6 +104,21 @@ return function batch(n, r, flags, joined) {
   const times = new I.F64(B, at, n); at += 8 * n;
   let state = null, shape = 0, low = 0, high = 0, sliding = (flags & SLIDING) !== 0;
 
+  // a row is known by its time, and how many rows of its range with that time were before it
+  let firsts = null;
+  if (BY_EVENT) {
+    I.begin(SEED);
+    firsts = new I.I32(n);
+    for (row = 1; row < n; row++) {
+      firsts[row] = times[row] === times[row - 1] ? firsts[row - 1] : row;
+    }
+    row = 0;
+  }
+  const place = (row, start) => {
+    if (!BY_EVENT) return;
+    const first = firsts[row] > start ? firsts[row] : start;
+    I.at(times[row], row - first);
+  };
   const holds = (some, value) => {
     const count = fieldsOf(some, exactUpTo(value), 2);
     if (shape < 0) shape = count;
@@ -111,9 +127,10 @@ return function batch(n, r, flags, joined) {
     return false;
   };
   /** Let rows enter a state that others will leave; return the row at which that ended. */
-  const enter = (some, value, from, to) => {
+  const enter = (some, value, from, to, start) => {
     for (row = from; row < to; row++) {
       head[0] = row;
+      place(row, start);
       const one = value(row);
       some.accumulate(one, new DateOf(times[row]));
       if (!holds(some, one)) return row + 1;
@@ -123,13 +140,14 @@ return function batch(n, r, flags, joined) {
   const leave = (value, from, to) => {
     if (typeof state.deaccumulate !== 'function') {
       const hop = begin();
-      if (enter(hop, value, from, to) < to || !sliding) return;
+      if (enter(hop, value, from, to, from) < to || !sliding) return;
       state.deaccumulateState(hop);
       holds(state, null);
       return;
     }
     for (row = from; row < to && sliding; row++) {
       head[0] = row;
+      place(row, from);
       const one = value(row);
       state.deaccumulate(one, new DateOf(times[row]));
       holds(state, one);
@@ -145,7 +163,7 @@ return function batch(n, r, flags, joined) {
       if (sliding && state !== null && start < high && end >= high
           && start - low + end - high < end - start) {
         steps += start - low + end - high;
-        enter(state, value, high, end);
+        enter(state, value, high, end, start);
         if (sliding && start > low) leave(value, low, start);
         if (sliding) from = end;
       }
@@ -153,17 +171,20 @@ return function batch(n, r, flags, joined) {
         steps += end - start;
         row = start;
         head[0] = row;
+        if (BY_EVENT) I.at(times[row], -1);
         state = flags & CONTINUED ? I.open : begin();
         shape = -1;
-        if (sliding && i + 1 < r && starts[i + 1] < end) from = enter(state, value, start, end);
+        if (sliding && i + 1 < r && starts[i + 1] < end) from = enter(state, value, start, end, start);
         for (row = from; row < end; row++) {
           head[0] = row;
+          place(row, start);
           state.accumulate(value(row), new DateOf(times[row]));
         }
       }
       row = end - 1;
       head[0] = row;
       if (flags & UNFINISHED) { I.open = state; lengths[i++] = 0; break; }
+      if (BY_EVENT) I.at(times[row], -2);
       const result = state.computeResult();
       let size = 0;
       if (typeof result === 'number') {

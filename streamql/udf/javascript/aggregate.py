@@ -24,10 +24,10 @@ from ...grouping.ranges import Ranges
 from ...types import Type
 from .engine import CallStopped, JavaScriptRuntime, ScriptError, decoded
 from .function import GOOD
-from .portions import MOST_ROWS, Limit, covered, encoded, steps_of
+from .portions import MOST_ROWS, Limit, covered, encoded, refuse_long, steps_of
 from .results import decode
-from .script import Script, entry_of
-from .signature import candidates, without_comments
+from .script import Script, SourceFile, entry_of
+from .signature import asks_for_now_or_chance, candidates, without_comments
 from .transport import FAILED, HEADER, TICKS_PER_MS, TOO_LONG, Argument, layout, write
 
 Ints = NDArray[np.int64]
@@ -91,6 +91,7 @@ class JavaScriptAggregate(Aggregate):
         if len(rows) < len(times):
             column, times = column.take(rows), times[rows]
         try:
+            refuse_long([column], self.runtime.max_text, self.name)
             with self.runtime.lock:
                 values = self._in_calls(column, times, placed.take(order))
         except FunctionError as error:
@@ -153,7 +154,9 @@ class JavaScriptAggregate(Aggregate):
             memory = self.runtime.memory(layout(arguments, count))
             loop = self.loops.get(self, value.kind)
             write(memory, arguments, count)
-            text = self.runtime.call(loop, last - first, count, flags, value.text or "")
+            text = self.runtime.call(
+                loop, last - first, count, flags, value.text or "", speaker=self.name
+            )
         except CallStopped as stopped:
             raise FunctionError(
                 f"{self.name}: {stopped.reason}, at row {stopped.row + 1:,} of the "
@@ -196,20 +199,27 @@ class _Loops:
             self._generation = runtime.generation
             self._by_kind.clear()
         if kind not in self._by_kind:
+            script = aggregate.script
+            by_event = runtime.deterministic and asks_for_now_or_chance(script.text)
             source = (
                 f"'use strict'; const KIND = '{kind}', HEADER = {HEADER}, "
-                f"MOST_STEPS = {_MOST_STEPS};\n{_LOOP}"
+                f"MOST_STEPS = {_MOST_STEPS}, SEED = {script.seed}, "
+                f"BY_EVENT = {str(by_event).lower()};\n{_LOOP}"
             )
-            self._by_kind[kind] = runtime.invoke(
-                "loop", aggregate.script.id, aggregate.entry, source
-            )
+            self._by_kind[kind] = runtime.invoke("loop", script.id, aggregate.entry, source)
         return self._by_kind[kind]
 
 
 _LOOP = (Path(__file__).parent / "aggregate.js").read_text(encoding="utf-8")
 
 
-def is_aggregate(runtime: JavaScriptRuntime, alias: str, source: str, file: str) -> bool:
+def is_aggregate(
+    runtime: JavaScriptRuntime,
+    alias: str,
+    source: str,
+    file: str,
+    library: Sequence[SourceFile] = (),
+) -> bool:
     """Tell whether a file makes an aggregate: its entry is a constructor of something that
     accumulates or computes a result. Raises CompileError when the file does not load."""
     text = without_comments(source)
@@ -217,7 +227,7 @@ def is_aggregate(runtime: JavaScriptRuntime, alias: str, source: str, file: str)
         return True
     if not _MENTIONED.search(text):
         return False
-    members = _Probe(runtime, alias, source, file).members or {}
+    members = _Probe(runtime, alias, source, file, library).members or {}
     return any(members.get(name) == "function" for name in _NEEDED)
 
 
@@ -229,8 +239,16 @@ class _Probe:
             and `failure` says how.
     """
 
-    def __init__(self, runtime: JavaScriptRuntime, alias: str, source: str, file: str) -> None:
-        self.script = Script(runtime.new_id(), alias, source, file, candidates(source))
+    def __init__(
+        self,
+        runtime: JavaScriptRuntime,
+        alias: str,
+        source: str,
+        file: str,
+        library: Sequence[SourceFile],
+    ) -> None:
+        names = candidates(source)
+        self.script = Script(runtime.new_id(), alias, source, file, names, tuple(library))
         self.members: dict[str, str] | None = None
         self.failure: dict[str, Any] = {}
         with runtime.lock:
@@ -239,7 +257,7 @@ class _Probe:
             try:
                 probe = runtime.invoke("loop", self.script.id, self.entry, _PROBE)
                 names = ", ".join(f'"{name}"' for name in _MEMBERS)
-                answer = decoded(runtime.call(probe, f"[{names}]"))
+                answer = decoded(runtime.call(probe, f"[{names}]", speaker=file))
             except CallStopped as stopped:
                 answer = {"message": stopped.reason, "stack": ""}
             except ScriptError as error:
@@ -250,14 +268,20 @@ class _Probe:
             self.failure = answer
 
 
-def load_aggregate(runtime: JavaScriptRuntime, alias: str, source: str, file: str) -> AggregateSpec:
+def load_aggregate(
+    runtime: JavaScriptRuntime,
+    alias: str,
+    source: str,
+    file: str,
+    library: Sequence[SourceFile] = (),
+) -> AggregateSpec:
     """Return the aggregate `uda.alias` of a file's text.
 
     The entry is found as for functions: `main`, else the one named like the alias. Raises
     CompileError when the file does not load or its entry fails, with the line, and BindError when
     what it makes is no aggregate.
     """
-    found = _Probe(runtime, alias, source, file)
+    found = _Probe(runtime, alias, source, file, library)
     if found.members is None:
         raise CompileError(
             f"{file}: {found.failure['message']}, while {found.entry} was constructed",

@@ -64,7 +64,7 @@ function load(id, seed, library, source, names, url) {
   }
   tail += '};\n';
   const inner = library === '' ? source + tail
-    : library + '\nreturn (function () {\n' + source + tail + '}());\n';
+    : library + 'return (function () {\n' + source + tail + '}());\n';
   const body = inner + '//# sourceURL=' + url;
   intrinsics.begin(seed);
   try {

@@ -15,10 +15,11 @@ from ...functions.implicit import convert
 from ...functions.registry import Function, Volatility
 from ...types import JSON_TYPES, Type
 from .engine import CallStopped, JavaScriptRuntime, ScriptError, decoded
+from .portions import refuse_long
 from .results import decode
-from .script import Script, entry_of
-from .signature import Signature, candidates, is_volatile, signature
-from .transport import FAILED, HEADER, TOO_LONG, encode, layout, loop_source, write
+from .script import Script, SourceFile, entry_of
+from .signature import Signature, asks_for_now_or_chance, candidates, is_volatile, signature
+from .transport import FAILED, HEADER, TOO_LONG, encode, events, layout, loop_source, write
 
 _MOST_ROWS = 131_072
 _MOST_BYTES = 64 * 1024 * 1024
@@ -46,9 +47,9 @@ class JavaScriptFunction(Function):
         self.source = script.source
         self.source_name = script.source_name
         self.returns = returns
-        self.volatility = (
-            Volatility.VOLATILE if is_volatile(script.source) else Volatility.IMMUTABLE
-        )
+        self.by_event = runtime.deterministic and asks_for_now_or_chance(script.text)
+        volatile = self.by_event or is_volatile(script.text)
+        self.volatility = Volatility.VOLATILE if volatile else Volatility.IMMUTABLE
         self._script = script
         self._entry = entry
         self._shape = shape
@@ -74,6 +75,7 @@ class JavaScriptFunction(Function):
             if one.type is Type.NULL:
                 return nulls(count)
             return replace(one.take(np.zeros(count, np.int64)), constant=True)
+        refuse_long(columns, self._runtime.max_text, f"udf.{self.name}")
         return self._declared(self._halves(columns, count, 0))
 
     def _halves(self, columns: Sequence[Column], count: int, start: int) -> Column:
@@ -102,14 +104,17 @@ class JavaScriptFunction(Function):
     def _run(self, columns: Sequence[Column], count: int, start: int) -> Column | None:
         """Return the results; None if they are too long for one text."""
         runtime = self._runtime
-        arguments = [encode(c, runtime.bits_as_numbers) for c in columns]
+        shown = columns[:-2] if self.by_event else columns
+        arguments = [encode(c, runtime.bits_as_numbers) for c in shown]
+        if self.by_event:
+            arguments.append(events(*columns[-2:]))
         texts = [a.text for a in arguments if a.text is not None]
         with runtime.lock:
             try:
                 memory = runtime.memory(layout(arguments, count))
                 loop = self._loop(tuple(a.kind for a in arguments))
                 write(memory, arguments, count)
-                text = runtime.call(loop, count, *texts)
+                text = runtime.call(loop, count, *texts, speaker=f"udf.{self.name}")
             except CallStopped as stopped:
                 row = start + stopped.row
                 raise FunctionError(
@@ -135,7 +140,8 @@ class JavaScriptFunction(Function):
             self._loops.clear()
         loop = self._loops.get(kinds)
         if loop is None:
-            loop = self._runtime.invoke("loop", self._script.id, self._entry, loop_source(kinds))
+            source = loop_source(kinds, self._script.seed)
+            loop = self._runtime.invoke("loop", self._script.id, self._entry, source)
             self._loops[kinds] = loop
         return loop
 
@@ -178,14 +184,16 @@ def load_function(
     source_name: str,
     runtime: JavaScriptRuntime,
     returns: Type | None = None,
+    library: Sequence[SourceFile] = (),
 ) -> JavaScriptFunction:
     """Return the function `udf.alias` of a file's text.
 
     The entry is `main`, else the function named like the alias (exactly, else ignoring case), else
-    the only function. Raises CompileError with the file's line when the file does not load, and
+    the only function; a `library` of helpers runs before the file. Raises CompileError with the file's line when the file does not load, and
     BindError when it has no entry.
     """
-    script = Script(runtime.new_id(), alias, source, source_name, candidates(source))
+    names = candidates(source)
+    script = Script(runtime.new_id(), alias, source, source_name, names, tuple(library))
     with runtime.lock:
         functions = script.load(runtime)
         generation = runtime.generation

@@ -71,7 +71,8 @@ class Script:
 
     def load(self, runtime: JavaScriptRuntime) -> dict[str, dict[str, Any]]:
         """Run the file in V8 and return what is known of its functions, by name."""
-        library = "\n".join(file.text for file in self.library)
+        # never empty where there are helpers: then they have lines of their own
+        library = "".join(f"{file.text}\n" for file in self.library)
         try:
             for file in self.files():
                 self._check(runtime, (file,))
@@ -103,19 +104,21 @@ class Script:
     def place(self, stack: str) -> str | None:
         """Return "at FILE line L, column C" and that line, for the innermost frame in its files;
         where that is a helper's, also the line of the file itself that called it."""
+        # where there are helpers, one line between them and the file opens a function
+        own = SourceFile(self.source_name, self.source)
+        files = (*self.library, SourceFile("", ""), own) if self.library else (own,)
         found = None
         for frame in re.finditer(rf"\b{self.url}:(\d+):(\d+)", stack):
-            at = _located(self.files(), int(frame[1]) - _LINES_BEFORE)
-            if at is None:
+            at = _located(files, int(frame[1]) - _LINES_BEFORE)
+            if at is None or not at[0].name:
                 continue
             file, line = at
             said = f"{file.name} line {line}, column {frame[2]}"
-            own = file.name == self.source_name
             if found is None:
                 found = f"at {said}{file.excerpt(line, int(frame[2]))}"
-            elif own:
+            elif file is own:
                 found += f"\n  called at {said}"
-            if own:
+            if file is own:
                 break
         return found
 
@@ -153,17 +156,12 @@ class Script:
 
 
 def _located(files: Sequence[SourceFile], line: int) -> tuple[SourceFile, int] | None:
-    """Return the file and its line for a line of files one after the other; the line that
-    separates the helpers from the file itself is counted as one."""
-    if line < 1:
-        return None
-    for place, file in enumerate(files):
+    """Return the file and its line for a line of files one after the other."""
+    for file in files if line > 0 else ():
         count = len(file.lines())
         if line <= count:
             return file, line
         line -= count
-        if place == len(files) - 2:
-            pass
     return None
 
 

@@ -17,6 +17,7 @@ _VOLATILE = re.compile(
     r"\bMath\s*\.\s*random\b|\bDate\s*\.\s*now\b|\bTemporal\s*\.\s*Now\b"
     r"|\bnew\s+Date\b(?!\s*\(\s*[^\s)])|\bDate\s*\(\s*\)"
 )
+_NOW_OR_CHANCE = re.compile(r"\b(?:random|Date|Temporal|Intl|DateTimeFormat)\b|\bMath\s*\[")
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 _RESERVED = re.compile(
     r"arguments|await|break|case|catch|class|const|continue|debugger|default|delete|do|else|enum|"
@@ -69,6 +70,11 @@ def candidates(source: str) -> tuple[str, ...]:
 def is_volatile(source: str) -> bool:
     """Return whether the text asks for random numbers or the time."""
     return _VOLATILE.search(source) is not None
+
+
+def asks_for_now_or_chance(source: str) -> bool:
+    """Return whether the text may ask for random numbers or the time, however it is written."""
+    return _NOW_OR_CHANCE.search(source) is not None
 
 
 def without_comments(source: str) -> str:

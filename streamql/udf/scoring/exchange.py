@@ -120,6 +120,7 @@ class Exchange:
                 label="200",
                 status=200,
                 body=self._transport.hidden(answer.shown()),
+                hint=self._broken_promise(wrong),
             )
             try:
                 fill = self._rejections.decide(
@@ -131,6 +132,15 @@ class Exchange:
             fills.append((np.array([row]), fill))
         rows = np.flatnonzero(good)
         return combine(len(column), [(rows, column.take(rows)), *fills])
+
+    def _broken_promise(self, wrong: str) -> str | None:
+        """Return what to do about a result of another type than the server's signature says."""
+        if "returns" in self._settings.given or " instead of " not in wrong:
+            return None
+        return (
+            f"the server's signature promises {self._settings.returns}; "
+            f"set {self._alias}.returns to the type that it answers, or to any"
+        )
 
     # -- one request ------------------------------------------------------------------------
 
