@@ -130,7 +130,7 @@ STATEFUL = (
     ),
     Job(
         "keys",
-        "tumbling window over about 50,000 keys beside 16",
+        "tumbling window over 100,000 keys beside 96",
         (
             Program("streamql", _query("many_keys.sql")),
             Program("few keys", _query("few_keys.sql"), compared=False),

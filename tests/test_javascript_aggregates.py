@@ -282,7 +282,9 @@ def test_no_call_takes_too_many_steps(runtime, monkeypatch):
     monkeypatch.setattr(aggregate_module, "_MOST_STEPS", 20)
     calls = []
     plain = runtime.call
-    monkeypatch.setattr(runtime, "call", lambda *given: calls.append(1) or plain(*given))
+    monkeypatch.setattr(
+        runtime, "call", lambda *given, **named: calls.append(1) or plain(*given, **named)
+    )
     source = main("this.t += value;", "this.t", "this.t = 0; this.left = 0;", ROWS_OUT)
     for values, least, most in ([1] * 40, 0, 8), ([0.1] * 40, 12, 99):
         calls.clear()

@@ -70,7 +70,7 @@ def test_a_syntax_error_shows_the_line(runtime):
     with pytest.raises(CompileError) as caught:
         load_function("f", "function f(x) {\n  return x +;\n}", "dir/f.js", runtime)
     assert caught.value.message.startswith("dir/f.js, line 2")
-    assert caught.value.hint == "the line is: return x +;"
+    assert caught.value.hint == "the line is:\n  |   return x +;\n  |             ^"
 
 
 @pytest.mark.parametrize(

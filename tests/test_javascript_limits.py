@@ -38,7 +38,7 @@ def test_an_exception_names_function_row_and_line(runtime):
     error = failure(runtime, source, ["a", "b", None, "c"])
     assert error.message == "udf.f: TypeError: Cannot read properties of null (reading 'length')"
     assert error.row == 2
-    assert error.hint == "at f.js line 2, column 12"
+    assert error.hint == "at f.js line 2, column 12\n  |   return s.length;\n  |            ^"
 
 
 @pytest.mark.parametrize(

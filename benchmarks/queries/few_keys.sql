@@ -1,4 +1,4 @@
-SELECT SUBSTRING(card, 1, 1) AS card, COUNT(*) AS n, SUM(fare) AS fare_sum, System.Timestamp() AS window_end
+SELECT CONCAT(SUBSTRING(card, 1, 1), passenger) AS card, COUNT(*) AS n, SUM(fare) AS fare_sum
 INTO output
 FROM rides TIMESTAMP BY pickup_time
-GROUP BY SUBSTRING(card, 1, 1), TumblingWindow(minute, 1)
+GROUP BY CONCAT(SUBSTRING(card, 1, 1), passenger), TumblingWindow(hour, 1)

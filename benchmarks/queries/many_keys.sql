@@ -1,4 +1,4 @@
-SELECT SUBSTRING(card, 1, 9) AS card, COUNT(*) AS n, SUM(fare) AS fare_sum, System.Timestamp() AS window_end
+SELECT CONCAT(card, vendorid) AS card, COUNT(*) AS n, SUM(fare) AS fare_sum
 INTO output
 FROM rides TIMESTAMP BY pickup_time
-GROUP BY SUBSTRING(card, 1, 9), TumblingWindow(minute, 1)
+GROUP BY CONCAT(card, vendorid), TumblingWindow(hour, 1)

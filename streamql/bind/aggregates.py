@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 
 from ..errors import BindError, suggest
 from ..expressions.nodes import (
@@ -16,8 +17,6 @@ from ..expressions.nodes import (
     walk,
 )
 from ..functions.aggregate import Aggregate, AggregateSpec, Signature
-from ..functions.aggregates.catalog import AGGREGATES, aggregate
-from ..functions.anomaly import ANOMALY
 from ..functions.datetime import unit_ticks
 from ..syntax import nodes as ast
 from ..types import Type
@@ -28,18 +27,28 @@ Bind = Callable[[ast.Expr, Scope], Expr]
 Condition = Callable[[ast.Expr, Scope], Expr]
 
 ANALYTIC_ONLY = ("lag", "last", "isfirst")
-SPECS = {**AGGREGATES, **ANOMALY}
-"""Every aggregate of the language, by its name in lower case."""
+
+
+@cache
+def specs() -> Mapping[str, AggregateSpec]:
+    """Return every aggregate of the language, by its name in lower case.
+
+    Queries without any start faster without their modules.
+    """
+    from ..functions.aggregates.catalog import AGGREGATES
+    from ..functions.anomaly import ANOMALY
+
+    return {**AGGREGATES, **ANOMALY}
 
 
 def aggregate_names() -> list[str]:
     """Return the names of aggregates and analytic functions, to suggest one."""
-    return [*(s.name for s in SPECS.values()), "LAG", "LAST", "ISFIRST"]
+    return [*(s.name for s in specs().values()), "LAG", "LAST", "ISFIRST"]
 
 
 def is_aggregate(name: str) -> bool:
     """Tell whether a built-in aggregate or analytic function has this name (in lower case)."""
-    return name in SPECS or name in ANALYTIC_ONLY
+    return name in specs() or name in ANALYTIC_ONLY
 
 
 def bind_aggregate(node: ast.Call, scope: Scope, bind: Bind, condition: Condition) -> Expr:
@@ -52,7 +61,7 @@ def bind_aggregate(node: ast.Call, scope: Scope, bind: Bind, condition: Conditio
         return _lag(node, scope, bind, condition, 1 if name == "lag" else 0)
     if name == "isfirst":
         return _is_first(node, scope, bind, condition)
-    return _aggregate(SPECS[name], node, scope, bind, condition)
+    return _aggregate(specs()[name], node, scope, bind, condition)
 
 
 def bind_user_aggregate(node: ast.Call, scope: Scope, bind: Bind, condition: Condition) -> Expr:
@@ -146,6 +155,8 @@ def _signature(
         tuple(a.span for a in node.arguments),
         duration(node.over.limit, "LIMIT DURATION") if node.over and node.over.limit else 0,
     )
+    from ..functions.aggregates.catalog import aggregate
+
     return aggregate(spec, signature, node.distinct), (*values, *ordered)
 
 

@@ -59,7 +59,7 @@ def bind_call(node: ast.Call, scope: Scope, bind: Bind, condition: Bind) -> Expr
 
 
 def _built_in(node: ast.Call, name: str, scope: Scope, bind: Bind, condition: Bind) -> Expr:
-    if is_aggregate(name):
+    if not _is_named(name) and is_aggregate(name):
         return bind_aggregate(node, scope, bind, condition)
     _refuse_later(node, name)
     if node.over is not None:
@@ -169,8 +169,8 @@ def _user_function(node: ast.Call, scope: Scope, bind: Bind) -> Call:
 def _is_known(name: str) -> bool:
     """Tell whether a function of any kind is built in under this name."""
     others = _TABLE_FUNCTIONS | {"coalesce", METADATA}
-    named = _is_named(name) or is_aggregate(name)
-    return named or name in others or name.upper() in UNIT_FUNCTIONS
+    plain = _is_named(name) or name in others or name.upper() in UNIT_FUNCTIONS
+    return plain or is_aggregate(name)
 
 
 def _unknown_prefix(node: ast.Call, prefix: str, name: str, scope: Scope) -> BindError:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .try_function import test_command
+
 if TYPE_CHECKING:
     from ..functions.documented import Entry
 
@@ -15,20 +17,49 @@ _EPILOG = """\b
 Examples:
   streamql functions
   streamql functions DATEADD
+  streamql functions test gross --functions functions --args '[10.5]'
 """
 
 
-@click.command("functions", epilog=_EPILOG, short_help="List the functions, or show one.")
-@click.argument("name", required=False)
-def functions_command(name: str | None) -> None:
+class _NamedOrTest(click.Group):
+    """A group whose first word may be the name of a function."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] in self.commands:
+            return super().resolve_command(ctx, args)
+        return args[0], _show, args
+
+
+@click.group(
+    "functions",
+    cls=_NamedOrTest,
+    invoke_without_command=True,
+    subcommand_metavar="[NAME | test ALIAS [ARGS]...]",
+    epilog=_EPILOG,
+    short_help="List the functions, show one, or try one of yours.",
+)
+@click.pass_context
+def functions_command(ctx: click.Context) -> None:
     """List functions, aggregates and operators, or show the one called NAME with its examples."""
+    from ..functions.documented import entries
+
+    if ctx.invoked_subcommand is None:
+        click.echo(listing(entries()))
+
+
+functions_command.add_command(test_command)
+
+
+@click.command("NAME")
+@click.argument("name")
+def _show(name: str) -> None:
+    """Show the function NAME with its examples."""
     from ..errors import UsageError, suggest
     from ..functions.documented import entries
 
     known = {entry.name.lower(): entry for entry in entries()}
-    if name is None:
-        click.echo(listing(known.values()))
-        return
     found = known.get(name.lower())
     if found is None:
         hint = suggest(name, [e.name for e in known.values()]) or "streamql functions lists them"

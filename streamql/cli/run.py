@@ -111,6 +111,7 @@ def run_command(
     from ..errors import UsageError
     from ..settings import Settings
     from . import arguments
+    from .console import console_shown
     from .progress import Progress, wanted
 
     if no_color:
@@ -125,7 +126,8 @@ def run_command(
     given = arguments.pairs("--set", "KEY=VALUE", settings)
     if replay:
         given["replay"] = "true"
-    with Engine(Settings.load(_SETTINGS_FILE, os.environ, given)) as engine:
+    chosen = Settings.load(_SETTINGS_FILE, os.environ, given)
+    with Engine(chosen) as engine, console_shown(ctx, quiet):
         engine.on_warning = lambda text: say(f"warning: {text}", ctx)
         for folder in folders:
             engine.functions_from(folder)

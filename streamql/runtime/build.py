@@ -27,15 +27,10 @@ from ..plan.nodes import (
 from ..settings import Settings
 from .graph import Graph, Node
 from .operator import Operator
-from .operators.analyze import AnalyzeOperator
 from .operators.arrival import ArrivalOperator
 from .operators.filter import FilterOperator
-from .operators.group import GroupOperator
-from .operators.join import JoinOperator
-from .operators.lookup import LookupOperator
 from .operators.narrow import NarrowOperator
 from .operators.project import ProjectOperator
-from .operators.recognize import RecognizeOperator
 from .operators.score import ScoreOperator
 from .operators.set_time import Order, SetTimeOperator, TimeReport
 from .operators.union import UnionOperator
@@ -142,21 +137,39 @@ class _Builder:
             case Score(name=name, call=call, guard=guard):
                 scorer = self.around.open_scorer(call.function)
                 return ScoreOperator(name, call, guard, scorer, id(plan) in self._unordered)
-            case Analyze() | Recognize():
-                return _over_partitions(plan)
-            case Group(windows=windows, keys=keys, aggregations=aggregations):
-                return GroupOperator(windows, keys, aggregations, keeps_no_rows(plan))
-            case Join():
-                return JoinOperator(plan)
-            case Lookup(reference=reference, steps=steps):
-                made = [self._operator(step) for step in steps]
-                return LookupOperator(plan, self.around.references[reference], made)
+            case Analyze() | Recognize() | Group() | Join() | Lookup():
+                return self._stateful(plan)
             case Union(sources=sources):
                 return UnionOperator(len(sources))
             case Write(output=output):
                 return WriteOperator(self.around.targets[output])
             case _:
                 assert_never(plan)
+
+    def _stateful(self, plan: Analyze | Recognize | Group | Join | Lookup) -> Operator:
+        """Return an operator that a job without it need not load."""
+        match plan:
+            case Analyze(calls=calls):
+                from .operators.analyze import AnalyzeOperator
+
+                return AnalyzeOperator(calls)
+            case Recognize():
+                from .operators.recognize import RecognizeOperator
+
+                return RecognizeOperator(plan)
+            case Group(windows=windows, keys=keys, aggregations=aggregations):
+                from .operators.group import GroupOperator
+
+                return GroupOperator(windows, keys, aggregations, keeps_no_rows(plan))
+            case Join():
+                from .operators.join import JoinOperator
+
+                return JoinOperator(plan)
+            case Lookup(reference=reference, steps=steps):
+                from .operators.lookup import LookupOperator
+
+                made = [self._operator(step) for step in steps]
+                return LookupOperator(plan, self.around.references[reference], made)
 
     def _set_time(self, plan: SetTime) -> Operator:
         return SetTimeOperator(
@@ -167,8 +180,3 @@ class _Builder:
             self.around.start,
             self.around.reports[plan.input],
         )
-
-
-def _over_partitions(plan: Analyze | Recognize) -> Operator:
-    """Return an operator that looks at rows together with others of their partition."""
-    return AnalyzeOperator(plan.calls) if isinstance(plan, Analyze) else RecognizeOperator(plan)

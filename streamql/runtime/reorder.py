@@ -38,7 +38,8 @@ class Waiting:
             return
         if times.max() <= time and bool((times[1:] >= times[:-1]).all()):
             batches, self._batches = self._batches, []
-            yield from batches
+            for batch in batches:
+                yield from _pieces(batch)
             return
         order = np.argsort(times, kind="stable")
         ready = int(np.searchsorted(times[order], time, "right"))
@@ -54,6 +55,15 @@ class Waiting:
     def restore(self, state: list[Any]) -> None:
         """Take over what `snapshot` returned."""
         self._batches = [unpack(s) for s in state]
+
+
+def _pieces(batch: Batch) -> Iterator[Batch]:
+    """Yield a batch in pieces of a size that the next operator and the output can share out."""
+    if batch.count <= _PIECE:
+        yield batch
+        return
+    for start in range(0, batch.count, _PIECE):
+        yield batch.take(np.arange(start, min(start + _PIECE, batch.count)))
 
 
 def _gather(batches: list[Batch], rows: np.ndarray) -> Iterator[Batch]:

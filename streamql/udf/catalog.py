@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from ..settings import Settings
 from .dead_letters import DeadLetters
 
 if TYPE_CHECKING:
-    from .javascript import JavaScriptRuntime
+    from .javascript import Runtimes, SourceFile
     from .scoring import ModelFunction, ScoringLoop
 
 
@@ -25,7 +25,7 @@ class Functions:
         self._on_warning = on_warning
         self._functions: dict[str, Function] = {}
         self._aggregates: dict[str, AggregateSpec] = {}
-        self._javascript: JavaScriptRuntime | None = None
+        self._javascript: Runtimes | None = None
         self._loop: ScoringLoop | None = None
         self._dead_letters: DeadLetters | None = None
 
@@ -63,23 +63,20 @@ class Functions:
         else:
             self.add(made)
 
-    def add_javascript(self, alias: str, source: str, file: str) -> None:
-        """Add `udf.alias`, or `uda.alias` if the text is that of an aggregate.
-
-        Raises CompileError with the script's line.
-        """
-        from .javascript import JavaScriptRuntime, is_aggregate, load_aggregate, load_function
+    def add_javascript(
+        self, alias: str, source: str, file: str, library: Sequence[SourceFile] = ()
+    ) -> None:
+        """Add `udf.alias`, or `uda.alias` if the text is that of an aggregate; files of helpers
+        run before it. Raises CompileError with the script's line."""
+        from .javascript import Runtimes, is_aggregate, load_aggregate, load_function
 
         if self._javascript is None:
-            self._javascript = JavaScriptRuntime(
-                timeout=self._settings.js_timeout,
-                max_heap=self._settings.js_memory,
-                bits_as_numbers=self._settings.compatibility_level != "1.2",
-            )
-        if is_aggregate(self._javascript, alias, source, file):
-            self.add_aggregate(alias, load_aggregate(self._javascript, alias, source, file))
+            self._javascript = Runtimes(self._settings)
+        runtime = self._javascript.get(alias, self._set_for(alias))
+        if is_aggregate(runtime, alias, source, file, library):
+            self.add_aggregate(alias, load_aggregate(runtime, alias, source, file, library))
         else:
-            self.add(load_function(alias, source, file, self._javascript))
+            self.add(load_function(alias, source, file, runtime, library=library))
 
     def add_model(self, alias: str, spec: str, given: dict[str, str]) -> None:
         """Add a scoring function behind a URL or in a score.py."""
@@ -122,13 +119,19 @@ class Functions:
             )
 
     def add_directory(self, directory: Path) -> None:
-        """Add each ALIAS.js of a folder as `udf.ALIAS` or `uda.ALIAS`."""
+        """Add each ALIAS.js of a folder as `udf.ALIAS` or `uda.ALIAS`. Files that begin with `_`
+        are no functions: what they declare is there for all of the folder, in order of names."""
         if not directory.is_dir():
             raise UsageError(
                 f"no folder {directory}", hint="--functions takes a folder of .js files"
             )
-        for file in sorted(directory.glob("*.js")):
-            self.add_javascript(file.stem, _read(file), str(file))
+        from .javascript import SourceFile
+
+        files = sorted(directory.glob("*.js"))
+        library = [SourceFile(str(f), _read(f)) for f in files if f.name.startswith("_")]
+        for file in files:
+            if not file.name.startswith("_"):
+                self.add_javascript(file.stem, _read(file), str(file), library)
 
     def counts(self) -> tuple[int, int]:
         """Return the requests that scoring functions have made, and the rows they rejected."""

@@ -12,7 +12,7 @@ from ...batch import Batch, concat_batches, pack, unpack
 from ...expressions.evaluate import Evaluation
 from ...expressions.nodes import Expr
 from ...grouping.keys import KeyTable
-from ...grouping.ranges import GroupedTimes
+from ...grouping.ranges import GroupedTimes, argsort_codes
 from ...instants import MAX_TICKS
 from ...plan.nodes import Bound, Join
 from ..joined import joined, named, time_of
@@ -156,6 +156,8 @@ class JoinOperator(Operator):
         self, left: Batch, rows: Ints, right: Batch, start: int
     ) -> Iterator[tuple[Ints, Ints]]:
         """Yield the pairs of these left rows and the right rows from `start` on."""
+        # questions in the order of the answers: a binary search stays where it is
+        rows = rows[argsort_codes(np.maximum(self._left.codes[rows], 0))]
         low, high, known = self._reach(left, rows)
         placed = GroupedTimes(self._right.codes[start:], right.times[start:])
         codes = self._left.codes[rows]

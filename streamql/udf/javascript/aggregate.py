@@ -227,7 +227,7 @@ def is_aggregate(
         return True
     if not _MENTIONED.search(text):
         return False
-    members = _Probe(runtime, alias, source, file, library).members or {}
+    members = _Probe(runtime, alias, source, file, library, quiet=True).members or {}
     return any(members.get(name) == "function" for name in _NEEDED)
 
 
@@ -246,18 +246,20 @@ class _Probe:
         source: str,
         file: str,
         library: Sequence[SourceFile],
+        quiet: bool = False,
     ) -> None:
+        speaker = "" if quiet else file
         names = candidates(source)
         self.script = Script(runtime.new_id(), alias, source, file, names, tuple(library))
         self.members: dict[str, str] | None = None
         self.failure: dict[str, Any] = {}
         with runtime.lock:
-            self.entry = entry_of(alias, file, list(self.script.load(runtime)))
+            self.entry = entry_of(alias, file, list(self.script.load(runtime, speaker)))
             self.generation = runtime.generation
             try:
                 probe = runtime.invoke("loop", self.script.id, self.entry, _PROBE)
-                names = ", ".join(f'"{name}"' for name in _MEMBERS)
-                answer = decoded(runtime.call(probe, f"[{names}]", speaker=file))
+                members = ", ".join(f'"{name}"' for name in _MEMBERS)
+                answer = decoded(runtime.call(probe, f"[{members}]", speaker=speaker))
             except CallStopped as stopped:
                 answer = {"message": stopped.reason, "stack": ""}
             except ScriptError as error:

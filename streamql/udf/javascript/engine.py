@@ -114,7 +114,7 @@ class JavaScriptRuntime:
         """Call a function of the prelude; a JavaScript exception is a ScriptError.
 
         What user code says to `console` goes to the logger `streamql.javascript`, in the name of
-        the `speaker`.
+        the `speaker`, or nowhere without one.
         """
         with self.lock:
             isolate = self._open()
@@ -266,13 +266,16 @@ class _Isolate:
         return self._functions[name]
 
     def tell(self, speaker: str) -> None:
-        """Log what user code said to `console` in a call that has ended, or was stopped."""
+        """Log what user code said to `console` in a call that has ended, or was stopped; without
+        a speaker it is forgotten."""
         said = self._said
         if len(said) == 0 or not said[0]:
             return
         end, left_out = _SAID + int(said[0]), int(said[1]) + (int(said[2]) << 16)
         at, texts = _SAID, said.copy()
         said[:_SAID] = 0
+        if not speaker:
+            return
         while at < end:
             level, name = _LEVELS[int(texts[at])]
             start, at = at + 2, at + 2 + int(texts[at + 1])

@@ -69,8 +69,11 @@ class Script:
         """Return its files in the order in which they run."""
         return (*self.library, SourceFile(self.source_name, self.source))
 
-    def load(self, runtime: JavaScriptRuntime) -> dict[str, dict[str, Any]]:
-        """Run the file in V8 and return what is known of its functions, by name."""
+    def load(
+        self, runtime: JavaScriptRuntime, speaker: str | None = None
+    ) -> dict[str, dict[str, Any]]:
+        """Run the file in V8 and return what is known of its functions, by name; what it says to
+        `console` is told in the name of the `speaker`, else of the file, for '' not at all."""
         # never empty where there are helpers: then they have lines of their own
         library = "".join(f"{file.text}\n" for file in self.library)
         try:
@@ -80,7 +83,8 @@ class Script:
                 self._check(runtime, self.library)
             names = orjson.dumps(self.names).decode()
             arguments = (self.id, self.seed, library, self.source, names, self.url)
-            found = decoded(runtime.invoke("load", *arguments, speaker=self.source_name))
+            speaker = self.source_name if speaker is None else speaker
+            found = decoded(runtime.invoke("load", *arguments, speaker=speaker))
         except CallStopped as stopped:
             raise CompileError(
                 f"{self.source_name}: {stopped.reason} while the file was loaded",

@@ -51,6 +51,7 @@ class Exchange:
         """`door` and `tuner` are for transports that are asked many things at a time."""
         self.abandoned = False
         self.pausing: set[asyncio.Task[Any]] = set()
+        self._alias = alias
         self._transport = transport
         self._settings = settings
         self._stats = stats
