@@ -143,7 +143,7 @@ class Adversary:
             body = await reader.readexactly(int(headers.get("content-length", 0)))
             lowered = {name.lower(): value for name, value in raw.items()}
             method, path, _ = head[0].split()
-            if method == "GET" or path in self.pages:
+            if method == "GET" or path in self.pages or path.endswith("/repository/index"):
                 self.asked.append(f"{method} {path}")
                 reply = self.pages.get(path, Reply(b"nothing here", 404))
                 await asyncio.sleep(reply.delay)

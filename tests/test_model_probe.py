@@ -102,22 +102,18 @@ def test_auto_finds_the_protocol_and_the_address(name: str) -> None:
     pages, path, called, protocol = SERVERS[name]
 
     def behave(request: Request) -> Reply:
-        results: list[Any] = [float(len(row)) for row in request.rows]
-        body = ANSWERS[protocol](results)
         if name == "designer":
-            body = {"Results": {"out1": [{"n": n} for n in results]}}
-        return Reply(body)
+            return Reply({"Results": {"out1": [{"n": 1}, {"n": 2}]}})
+        return Reply(ANSWERS[protocol]([float(len(row)) for row in request.rows]))
 
-    rows = ["ab", "abc"] if protocol == "openai-embeddings" else [[1, 2], [3, 4]]
+    rows: list[Any] = [[1, 2], [3, 4]]
+    wanted: list[Any] = [2.0, 2.0]
+    if protocol == "openai-embeddings":
+        rows, wanted = ["ab", "abc"], [[2.0], [3.0]]
+    elif name == "designer":
+        wanted = [{"n": 1}, {"n": 2}]
     with Adversary(behave, pages) as server:
-        if name == "designer":
-            found = None
-            server.behave = lambda request: Reply({"Results": {"out1": [{"n": 2}] * 2}})
-            found = run(server, path, rows)
-            assert found == [{"n": 2}] * 2
-        else:
-            wanted: list[Any] = [2.0, 2.0] if protocol != "openai-embeddings" else [[2.0], [3.0]]
-            assert run(server, path, rows) == wanted
+        assert run(server, path, rows) == wanted
         assert [request.path for request in server.requests] == [called]
 
 
@@ -127,14 +123,19 @@ def test_auto_that_finds_nothing_says_what_it_tried() -> None:
             run(server, "/other", [[1]])
         assert server.requests == []
         asked = [line.split()[1] for line in server.asked]
-    assert asked == ["/swagger.json", "/other/v1/models", "/ping"]
+    assert asked == [
+        "/swagger.json",
+        "/other/v2/repository/index",
+        "/other/v1/models",
+        "/ping",
+    ]
     assert all(f"{base(server)}{path}: 404" in caught.value.message for path in asked)
     assert "no protocol found" in caught.value.message
     assert "kserve-v2" in str(caught.value.hint)
 
 
 def test_auto_takes_settings_of_the_protocol_that_is_found() -> None:
-    with Adversary(lambda r: Reply({"predictions": [1]}), {"/ping": Reply(b"")}) as server:
+    with Adversary(lambda _: Reply({"predictions": [1]}), {"/ping": Reply(b"")}) as server:
         with pytest.raises(UsageError, match=r"score.model is no setting of protocol mlflow"):
             run(server, "", [[1]], model="m")
         assert run(server, "", [[1]]) == [1]
@@ -142,7 +143,7 @@ def test_auto_takes_settings_of_the_protocol_that_is_found() -> None:
 
 def test_a_server_that_hangs_is_not_waited_for() -> None:
     slow = Reply(swagger(RIDE, NUMBER), delay=30)
-    with Adversary(lambda r: Reply([1]), {"/swagger.json": slow}) as server:
+    with Adversary(lambda _: Reply([1]), {"/swagger.json": slow}) as server:
         assert run(server, "/score", [[1]], attempt_timeout="100ms") == [1]
         assert server.asked == ["GET /swagger.json"]
 

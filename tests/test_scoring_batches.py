@@ -33,7 +33,7 @@ BAD = {
     -5: "a wrong length",
     -6: "a text",
     -7: "NaN",
-    -8: "a list in a list that is too deep for nobody",
+    -8: "infinity in a list",
 }
 
 

@@ -342,7 +342,7 @@ def test_signature_types_the_call_and_names_the_parameter() -> None:
         assert server.asked == ["GET /swagger.json"]
         wrong, _ = run(server)
         assert "answered a value of type float instead of nvarchar(max)" in wrong.message
-        assert "score.returns" in str(wrong.hint)
+        assert "set `returns`" in str(wrong.hint)
         assert json.loads(server.requests[0].body).keys() == {"rides"}
         # what the user says wins
         rows, _ = run(server, returns="float", parameter="p")

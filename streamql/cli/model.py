@@ -102,8 +102,8 @@ def report(alias: str, learned: Learned, given: dict[str, str]) -> str:
         lines.append(f"answer     {spoken(signature.answer)}")
     found["returns"] = str(learned.settings.returns)
     found |= {name: value for name, value in given.items() if name != "protocol"}
-    flags = [f"--function {alias}={shown_url(learned.url)}"]
-    flags += [f"--set {alias}.{name}={_quoted(value)}" for name, value in found.items()]
+    flags = [f"--function {_quoted(f'{alias}={shown_url(learned.url)}')}"]
+    flags += [f"--set {_quoted(f'{alias}.{name}={value}')}" for name, value in found.items()]
     lines += ["", "for `streamql run`:", *(f"  {flag} \\" for flag in flags[:-1]), f"  {flags[-1]}"]
     lines += ["", "or in streamql.toml:", f"  [functions.{alias}]"]
     lines += [f"  {_key(name)} = {_toml(value)}" for name, value in found.items()]

@@ -95,7 +95,9 @@ def _values(text: str) -> list[Any]:
     try:
         found = json.loads(text, parse_constant=_refuse)
     except ValueError as error:
-        raise UsageError(f"--args {text}: not JSON: {error}", hint="write --args '[1, \"a\"]'") from None
+        raise UsageError(
+            f"--args {text}: not JSON: {error}", hint="write --args '[1, \"a\"]'"
+        ) from None
     if not isinstance(found, list):
         raise UsageError(
             f"--args {text}: not a JSON array", hint=f"write --args '[{text}]' for one argument"

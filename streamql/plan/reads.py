@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, is_dataclass
 
 from ..expressions.nodes import META, Expr, Field, walk
 from ..types import Type
-from .nodes import Job, Plan, Scan
+from .nodes import Job, Narrow, Plan, Scan
 
 Columns = tuple[tuple[str, Type], ...]
 
@@ -19,10 +19,13 @@ class Reads:
     Attributes:
         columns: the columns that CREATE TABLE declares; None without one.
         metadata: the relation of message metadata is read.
+        names: the only fields that anything reads; None where that may be any, or where rows are
+            dropped before their fields are looked at.
     """
 
     columns: Columns | None = None
     metadata: bool = False
+    names: tuple[str, ...] | None = None
 
 
 def what_is_read(job: Job) -> dict[str, Reads]:
@@ -40,7 +43,20 @@ def what_is_read(job: Job) -> dict[str, Reads]:
         for e in _expressions(plan)
     )
     declared = {p.input: p.columns for p in plans.values() if isinstance(p, Scan)}
-    return {name: Reads(declared.get(name), metadata) for name in job.inputs}
+    names = _narrowed(plans.values())
+    return {n: Reads(declared.get(n), metadata, names.get(n)) for n in job.inputs}
+
+
+def _narrowed(plans: Iterable[Plan]) -> dict[str, tuple[str, ...] | None]:
+    """Return the fields of the inputs that are read through Narrow nodes only."""
+    names: dict[str, tuple[str, ...] | None] = {}
+    for plan in plans:
+        for source in plan.inputs:
+            if isinstance(source, Scan):
+                own = plan.names if isinstance(plan, Narrow) else None
+                known = names.setdefault(source.input, own)
+                names[source.input] = own if own == known else None
+    return names
 
 
 def _expressions(value: object) -> Iterator[Expr]:

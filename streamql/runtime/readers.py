@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -16,7 +16,7 @@ from ..errors import DataError
 from ..expressions.nodes import META
 from ..formats.decoded import SAMPLE_BYTES, BadEvent, Decoded
 from ..plan.reads import Reads
-from ..rows import Rows
+from ..rows import ColumnRows, Rows
 from ..settings import Settings
 from ..text import valid
 from ..types import Type
@@ -99,13 +99,23 @@ class InputReader:
                 if blocks is None:
                     break
                 for block in blocks:
-                    self._put(block)
+                    self._put(self._narrowed(block))
         except BaseException as error:  # noqa: BLE001 - handed over to the pipeline's thread
             self._put(error)
         finally:
             if reading is not None:
                 reading.close()
             self._put(None)
+
+    def _narrowed(self, block: Decoded) -> Decoded:
+        """Decode the fields that will be asked for here, where it does not hold up the pipeline."""
+        names, settings = self.reads.names, self.settings
+        reserved = settings.arrival_field or settings.metadata_field
+        plain = settings.compatibility_level == "1.2" and self.reads.columns is None
+        if names is None or reserved or self.reads.metadata or not plain:
+            return block
+        columns = {name: block.rows.field((name,)) for name in names}
+        return replace(block, rows=ColumnRows(columns, len(block.rows)))
 
     def _put(self, block: Decoded | BaseException | None) -> None:
         while not self._stopped.is_set():

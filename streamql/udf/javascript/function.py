@@ -189,8 +189,8 @@ def load_function(
     """Return the function `udf.alias` of a file's text.
 
     The entry is `main`, else the function named like the alias (exactly, else ignoring case), else
-    the only function; a `library` of helpers runs before the file. Raises CompileError with the file's line when the file does not load, and
-    BindError when it has no entry.
+    the only function; a `library` of helpers runs before the file. Raises CompileError with the
+    file's line when the file does not load, and BindError when it has no entry.
     """
     names = candidates(source)
     script = Script(runtime.new_id(), alias, source, source_name, names, tuple(library))

@@ -15,8 +15,8 @@ const Text = String, Failure = Error;
 // -- console ----------------------------------------------------------------------------------
 
 // Messages lie in a buffer of 16-bit units that the engine reads after each batch, also after one
-// that it had to stop: how many units are used, how many messages did not fit (two units), then
-// for each message its level, its length and its text.
+// that it had to stop: how many units are used, how many messages were too many (two units), how
+// many are there, then for each message its level, its length and its text.
 const HEADER = 4, LONGEST = 400, MOST = 20;
 const said = new Uint16Array(HEADER + MOST * (LONGEST + 2));
 const DEBUG = 0, LOG = 1, WARN = 2, ERROR = 3;
@@ -33,8 +33,7 @@ function shown(value) {
 }
 
 function say(level, values, first) {
-  const used = said[0];
-  if (HEADER + used + LONGEST + 2 > said.length) {
+  if (said[3] >= MOST) {
     said[1] += 1;
     if (said[1] === 0) said[2] += 1;
     return;
@@ -48,13 +47,14 @@ function say(level, values, first) {
     }
   } catch { text += 'a value that cannot be shown'; }
   setMark(before);
-  if (HEADER + said[0] + LONGEST + 2 > said.length) return;  // the values filled it, when read
+  if (said[3] >= MOST) return;  // the values filled it, when read
   const size = text.length < LONGEST ? text.length : LONGEST;
   let at = HEADER + said[0];
   said[at++] = level;
   said[at++] = size;
   for (let i = 0; i < size; i++) said[at++] = charCode(text, i);
   said[0] = at - HEADER;
+  said[3] += 1;
 }
 
 const talk = {
@@ -176,6 +176,6 @@ return {
   /** The buffer of messages. */
   said: () => said.buffer,
   /** Forget what was said: a file runs twice to find out which names it leaves undeclared. */
-  forget() { said[0] = said[1] = said[2] = 0; },
+  forget() { said[0] = said[1] = said[2] = said[3] = 0; },
 };
 })

@@ -140,7 +140,7 @@ class Exchange:
             return None
         return (
             f"the server's signature promises {self._settings.returns}; "
-            f"set {self._alias}.returns to the type that it answers, or to any"
+            "set `returns` of this function to the type that it answers, or to any"
         )
 
     # -- one request ------------------------------------------------------------------------

@@ -1,0 +1,276 @@
+"""ONNX models in this process, run by ONNX Runtime (extra `onnx`)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import orjson
+
+from ...errors import Span, UsageError
+from ...types import Type
+from .exchange import Exchange
+from .failure import Clock, Failure, Retry
+from .function import ModelFunction
+from .protocols.protocol import BadAnswer, BadRow, Protocol, Text, results
+from .scorer import Scorer
+from .script import ScriptScorer
+from .settings import ScoringSettings
+from .signature import Signature
+from .signatures.onnx import of_session
+from .tensors import FLOATS, Tensor, pack, schema_of
+from .transport import Answer, Transport
+from .watch import Watch
+
+_DTYPES = {
+    "FP16": np.float16,
+    "FP32": np.float32,
+    "FP64": np.float64,
+    "BOOL": np.bool_,
+    "BYTES": np.object_,
+} | {f"{s}INT{bits}": np.dtype(f"{s}int{bits}".lower()).type for s in ("", "U") for bits in (8, 16, 32, 64)}
+_NUMERIC = b"0123456789+-.eE[],"
+
+
+@dataclass(frozen=True)
+class OnnxSettings:
+    """What can be set about an ONNX model beside `ScoringSettings`.
+
+    Attributes:
+        threads: threads that compute one batch; None leaves it to ONNX Runtime (all cores).
+        output: the outputs to return, by name; empty returns all.
+    """
+
+    threads: int | None = None
+    output: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class OnnxRows(Protocol):
+    """Rows as they are: the transport makes tensors of them."""
+
+    name: ClassVar[str] = "onnx"
+
+    def body(self, rows: Sequence[Text]) -> bytes:
+        return b"".join((b"[", *rows, b"]"))
+
+    def rows(self, answer: object) -> list[object]:
+        return results(answer)
+
+
+class OnnxModel:
+    """A session with its inputs and outputs. Threads may use one at the same time.
+
+    Raises UsageError when ONNX Runtime is not installed, the file is no model, or the model has
+    inputs that rows cannot be turned into.
+    """
+
+    def __init__(self, alias: str, path: str, options: OnnxSettings) -> None:
+        self.path = path
+        self._session = _session(alias, path, options.threads)
+        self.signature = of_session(self._session, path)
+        self.inputs: tuple[Tensor, ...] = self.signature.settings["inputs"]
+        for tensor in self.inputs:
+            if tensor.datatype not in _DTYPES:
+                raise UsageError(
+                    f"udf.{alias}: the input {tensor.name!r} of {path} is of type "
+                    f"{tensor.datatype}, which no row has",
+                    hint=f"rows give tensors of {', '.join(_DTYPES)}",
+                )
+        known = [node.name for node in self._session.get_outputs()]
+        for name in options.output:
+            if name not in known:
+                raise UsageError(
+                    f"udf.{alias}: {path} has no output {name!r}",
+                    hint=f"it has {', '.join(known)}",
+                )
+        self._outputs = list(options.output) or known
+        sizes = {t.shape[0] for t in self.inputs if t.shape and t.shape[0] > 0}
+        if len(sizes) > 1:
+            raise UsageError(
+                f"udf.{alias}: the inputs of {path} want batches of {sorted(sizes)} rows at once"
+            )
+        self._fixed = sizes.pop() if sizes else None
+        if options.output:
+            nodes = [n for n in self._session.get_outputs() if n.name in options.output]
+            self.signature = replace(self.signature, answer=schema_of(_tensors(nodes)))
+
+    def run(self, body: bytes) -> list[Any]:
+        """Return one result per row of a JSON list: a value, or a record of several outputs.
+
+        Raises BadRow when a row does not fit the inputs, BadAnswer when the outputs are no rows.
+        """
+        feeds = self.feeds(body)
+        count = len(next(iter(feeds.values())))
+        if self._fixed is None:
+            return self._rows(self._session.run(self._outputs, feeds), count)
+        found: list[Any] = []
+        for start in range(0, count, self._fixed):
+            # the model takes so many rows and no others: the last batch is filled with its last row
+            index = np.minimum(np.arange(start, start + self._fixed), count - 1)
+            some = self._session.run(self._outputs, {n: a[index] for n, a in feeds.items()})
+            found += self._rows(some, self._fixed)[: count - start]
+        return found
+
+    def feeds(self, body: bytes) -> dict[str, Any]:
+        """Return the model's inputs for a JSON list of rows. Raises BadRow."""
+        if len(self.inputs) == 1:
+            only = self.inputs[0]
+            width = only.shape[1] if len(only.shape) == 2 else 0
+            plain = width > 0 and only.datatype in FLOATS
+            if plain and not body.translate(None, _NUMERIC):
+                # arrays of numbers and nothing else: numpy need not be told what to refuse
+                rows = orjson.loads(body)
+                if set(map(type, rows)) == {list} and set(map(len, rows)) == {width}:
+                    try:
+                        return {only.name: np.array(rows, _DTYPES[only.datatype])}
+                    except (TypeError, ValueError):
+                        pass  # arrays inside of arrays: told below
+        feeds: dict[str, Any] = {}
+        for packed in pack(orjson.loads(body), self.inputs, ""):
+            try:
+                values = np.array(packed.data, _DTYPES[packed.datatype])
+            except OverflowError:
+                raise BadRow(
+                    f"a number beyond {packed.datatype} for the model's input {packed.name!r}"
+                ) from None
+            feeds[packed.name] = values.reshape(packed.shape)
+        return feeds
+
+    def _rows(self, outputs: list[Any], count: int) -> list[Any]:
+        columns = [_values(o, count, name) for o, name in zip(outputs, self._outputs, strict=True)]
+        if len(columns) == 1:
+            return columns[0]
+        return [dict(zip(self._outputs, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _values(output: Any, count: int, name: str) -> list[Any]:
+    """Return an output's value for each row: scalars where a row has one, else lists or dicts."""
+    if isinstance(output, list):  # of a sequence of maps, as classifiers give probabilities
+        if len(output) != count:
+            raise BadAnswer(f"an output {name!r} with {len(output):,} values for {count:,} rows")
+        return [_plain(one) for one in output]
+    values = np.asarray(output)
+    if values.ndim == 0 or values.shape[0] != count:
+        raise BadAnswer(f"an output {name!r} of shape {list(values.shape)} for {count:,} rows")
+    if values.dtype == np.float16 or values.dtype.kind == "V":
+        values = values.astype(np.float32)
+    if math.prod(values.shape[1:]) == 1:
+        values = values.reshape(count)
+    return list(values.tolist())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _tensors(nodes: list[Any]) -> list[Tensor]:
+    """Return outputs as tensors, as `of_session` does for all of them."""
+    answer = of_session(_Nodes(nodes), "").settings["inputs"]
+    return list(answer)
+
+
+@dataclass(frozen=True)
+class _Nodes:
+    """Some outputs, where `of_session` looks for inputs."""
+
+    nodes: list[Any] = field(default_factory=list)
+
+    def get_inputs(self) -> list[Any]:
+        return self.nodes
+
+    def get_outputs(self) -> list[Any]:
+        return []
+
+
+def _session(alias: str, path: str, threads: int | None) -> Any:
+    try:
+        import onnxruntime  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise UsageError(
+            f"udf.{alias}: running {path} needs ONNX Runtime", hint="pip install 'streamql[onnx]'"
+        ) from None
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # what goes wrong is told by the exceptions
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        reason = str(error).strip().split("\n", 1)[0]
+        raise UsageError(f"udf.{alias}: {path} is no ONNX model: {reason[:300]}") from None
+
+
+class OnnxTransport(Transport):
+    """Runs a session; what it refuses is a failure that rows can be to blame for."""
+
+    def __init__(self, model: OnnxModel) -> None:
+        self.target = model.path
+        self._model = model
+
+    async def send(self, body: bytes, timeout: float) -> Answer:
+        try:
+            return Answer(value=self._model.run(body))
+        except BadRow as bad:
+            cause, label = f"was not asked: {bad}", "row"
+        except BadAnswer as bad:
+            cause, label = f"answered {bad}", "200"
+        except Exception as error:  # ONNX Runtime has a class for each code, all its own
+            said = " ".join(str(error).split())
+            cause, label = f"failed: {said[:300]}", "exception"
+        raise Failure(cause, Retry.NEVER, rows_to_blame=True, label=label)
+
+
+class OnnxFunction(ModelFunction):
+    """An ONNX model as a function; it is loaded when a query that calls it is compiled."""
+
+    remote: ClassVar[bool] = False
+
+    def __init__(
+        self, name: str, path: str, settings: ScoringSettings, options: OnnxSettings
+    ) -> None:
+        settings = replace(settings, protocol=OnnxRows())
+        super().__init__(name, settings)
+        settings.refuse_http_only(name)
+        self.path = path
+        self._options = options
+        self._model: OnnxModel | None = None
+
+    def check(self, types: Sequence[Type], span: Span, spans: Sequence[Span]) -> Type:
+        super().check(types, span, spans)
+        self._load()
+        return self.settings.returns
+
+    def _load(self) -> OnnxModel:
+        if self._model is None:
+            self._model = OnnxModel(self.name, self.path, self._options)
+            self.settings = _completed(self.settings, self._model.signature)
+        return self._model
+
+    def open(self, partition: int = 0) -> Scorer:
+        sink = self._sink()
+        transport, clock = OnnxTransport(self._load()), Clock()
+        watch = Watch(self.name, transport.target, False, self._warn, clock)
+        stats = self._counters()
+        exchange = Exchange(self.name, transport, self.settings, stats, watch, clock)
+        return ScriptScorer(self.settings, exchange, stats, sink)
+
+
+class DroppingOnnxFunction(OnnxFunction):
+    """A model whose bad rows leave the stream: only the scoring operator can drop rows."""
+
+    remote: ClassVar[bool] = True
+
+
+def _completed(settings: ScoringSettings, signature: Signature) -> ScoringSettings:
+    """Return the settings with the types of the model; what the user set stays."""
+    if "returns" not in settings.given:
+        settings = replace(settings, returns=signature.returns)
+    if settings.row_schema is None and signature.row:
+        settings = replace(settings, row_schema=orjson.dumps(signature.row).decode())
+    return settings
