@@ -22,7 +22,7 @@ help:
 	@echo "make test    all tests"
 	@echo "make check   format, lint, types, layers"
 	@echo "make bench   speed and memory beside other engines (BENCH_ARGS='--jobs J1 --runs 3')"
-	@echo "make clean   remove .venv and everything that was made"
+	@echo "make clean   remove .venv, .venv-servers and everything that was made"
 
 demo: .venv/.with-samples $(TAXI)/model.joblib
 	@mkdir -p build
@@ -34,7 +34,7 @@ demo: .venv/.with-samples $(TAXI)/model.joblib
 	@echo "the first rows of build/fares.jsonl:"
 	@head -n 5 build/fares.jsonl
 
-test: .venv/.with-dev $(TAXI)/model.joblib
+test: .venv/.with-dev .venv-servers/.made $(TAXI)/model.joblib
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: .venv/.with-dev
@@ -47,7 +47,7 @@ bench: .venv/.with-bench
 	$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
 
 clean:
-	rm -rf .venv build dist bench-data .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+	rm -rf .venv .venv-servers build dist bench-data .pytest_cache .mypy_cache .ruff_cache .hypothesis \
 		.import_linter_cache $(TAXI)/model.joblib
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
@@ -68,6 +68,14 @@ $(TAXI)/model.joblib: $(TAXI)/train.py $(TAXI)/generate.py $(TAXI)/score.py | .v
 .venv/.with-bench: pyproject.toml .venv/.made
 	@echo "installing streamql and its peers into .venv (once)"
 	@$(PIP) --editable '.[bench]'
+	@touch $@
+
+# apart from .venv: the servers pin versions that would take the place of ours
+.venv-servers/.made: tests/servers/requirements.txt | .venv/.made
+	@echo "installing model servers to test against into .venv-servers (once, about 2 minutes)"
+	@$(PYTHON) -m venv .venv-servers
+	@.venv-servers/bin/python -m pip install --quiet --disable-pip-version-check \
+		--requirement tests/servers/requirements.txt
 	@touch $@
 
 # Debian and Ubuntu ship Python without ensurepip; python3-venv brings it.

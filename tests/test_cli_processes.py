@@ -96,7 +96,7 @@ def test_an_interrupt_exits_with_130(tmp_path):
 
 
 def test_version_loads_nothing_heavy():
-    heavy = "pyarrow", "numpy", "lark", "httpx", "rich", "jsonschema", "py_mini_racer", "orjson"
+    heavy = "pyarrow", "numpy", "lark", "aiohttp", "rich", "jsonschema", "py_mini_racer", "orjson"
     code = (
         "import sys; from streamql.cli import main; main(['--version'], standalone_mode=False); "
         f"print([m for m in {heavy!r} if m in sys.modules])"
@@ -115,7 +115,7 @@ def test_a_run_does_not_load_what_it_does_not_need(tmp_path):
     code = (
         "import sys; from streamql.cli import main; "
         "main(['run', '-q', 'SELECT a FROM input', '-i', 'e.jsonl'], standalone_mode=False); "
-        "print([m for m in ('pandas', 'httpx', 'rich', 'py_mini_racer') if m in sys.modules])"
+        "print([m for m in ('pandas', 'aiohttp', 'rich', 'py_mini_racer') if m in sys.modules])"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     command = [sys.executable, "-c", code]

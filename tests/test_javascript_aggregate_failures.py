@@ -40,7 +40,7 @@ def test_an_exception_names_aggregate_row_and_line(runtime):
     error = failure(runtime, source, ["a", "b", "c", None, "d"], [(4, 5), (2, 4)])
     assert error.message == "uda.f: TypeError: Cannot read properties of null (reading 'length')"
     assert error.row == 3
-    assert error.hint == "at f.js line 3, column 5"
+    assert error.hint == "at f.js line 3, column 5\n  |   v.length;\n  |     ^"
 
 
 @pytest.mark.parametrize(

@@ -194,6 +194,8 @@ def test_on_error(
             "error": "answered 400 Bad Request",
             "status": 400,
             "body": "negative value",
+            "request": f'curl -X POST {server.url} -H "content-type: application/json" '
+            """--data-binary '{"data":[-1]}'""",
         }
 
 

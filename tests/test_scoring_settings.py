@@ -6,14 +6,19 @@ from collections.abc import Iterator
 
 import pytest
 
+from streamql import Engine, units
 from streamql.errors import BindError, Span, UsageError
+from streamql.settings import Settings
 from streamql.types import Type
 from streamql.udf.scoring import (
     OnError,
     ScoringLoop,
     ScoringSettings,
+    refuse_host,
     scoring_function,
 )
+from streamql.udf.scoring.options import CacheSize, Rate
+from streamql.udf.scoring.tuner import Limits
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +53,41 @@ def test_settings_are_read() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("max_batch_count", "auto", Limits(1, 100_000)),
+        ("max_batch_count", "auto:100-25000", Limits(100, 25_000)),
+        ("parallel_requests", "auto", Limits(1, 100)),
+        ("parallel_requests", "7", 7),
+        ("rate_limit", "500 rows/s", Rate(500, rows=True)),
+        ("rate_limit", "2.5requests/s", Rate(2.5, rows=False)),
+        ("rate_limit", "none", None),
+        ("ordered", "false", False),
+        ("cache", "off", None),
+        ("cache", "100,000", CacheSize(100_000, None)),
+        ("cache", "5000, 10min", CacheSize(5_000, 600)),
+        ("breaker", "50%", 0.5),
+        ("breaker", "off", None),
+        ("breaker_pause", "5s", 5.0),
+    ],
+)
+def test_settings_of_batches_and_limits(name: str, text: str, value: object) -> None:
+    read = ScoringSettings.from_strings({name: text})
+    assert getattr(read, name) == value
+
+
+@pytest.mark.parametrize(
     ("given", "said", "hint"),
     [
         ({"max_batch_cont": "1"}, "score has no setting 'max_batch_cont'", "max_batch_count"),
-        ({"rate_limit": "1"}, "score has no setting 'rate_limit'", ""),
-        ({"max_batch_count": "0"}, "takes a whole number from 1 to 1,000,000, found '0'", ""),
-        ({"max_batch_count": "auto"}, "score.max_batch_count takes a whole number", ""),
+        ({"rate_limit": "1"}, "takes none or a rate such as 5000 rows/s", ""),
+        ({"rate_limit": "0 rows/s"}, "takes none or a rate such as 5000 rows/s", ""),
+        ({"max_batch_count": "0"}, "from 1 to 1,000,000, auto or auto:LOW-HIGH, found '0'", ""),
+        ({"max_batch_count": "auto:9-3"}, "auto or auto:LOW-HIGH, found 'auto:9-3'", ""),
+        ({"parallel_requests": "auto:1-99999"}, "a whole number from 1 to 10,000, auto", ""),
+        ({"cache": "10 potatoes"}, "takes off, a number of rows, or that and a time", ""),
+        ({"breaker": "0.5"}, "takes off or the share of failed requests", ""),
+        ({"breaker": "0%"}, "takes off or the share of failed requests", ""),
         ({"attempt_timeout": "100"}, "score.attempt_timeout takes a duration", ""),
         ({"max_batch_bytes": "4 potatoes"}, "score.max_batch_bytes takes a size", ""),
         ({"on_error": "ignore"}, "takes fail, null, default: VALUE, skip", ""),
@@ -118,3 +152,42 @@ def test_a_missing_key_and_a_missing_sink_are_told_before_the_first_row(
         parsed = ScoringSettings.from_strings(given)
         with pytest.raises(UsageError, match=said):
             scoring_function("score", "http://127.0.0.1:1/", parsed, loop).open()
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed", "fits"),
+    [
+        ("http://models.local/score", "models.local", True),
+        ("http://MODELS.local.:5001/score", "models.local", True),
+        ("http://models.local:5001/", "models.local:5001", True),
+        ("http://models.local:5002/", "models.local:5001", False),
+        ("https://models.local/", "models.local:443", True),
+        ("http://a.b.example.com/", "other, *.example.com", True),
+        ("http://example.com/", "*.example.com", False),
+        ("http://evilexample.com/", "*.example.com", False),
+        ("http://models.local@evil.com/", "models.local", False),
+        ("http://[::1]:5001/", "[::1]:5001", True),
+        ("http://[::1]:5001/", "[::1]", True),
+        ("http://127.0.0.1/", "none", False),
+        ("http:///score", "*.example.com", False),
+    ],
+)
+def test_allowed_hosts(url: str, allowed: str, fits: bool) -> None:
+    hosts = units.hosts(allowed)
+    assert hosts is not None
+    if fits:
+        refuse_host("score", url, hosts)
+        return
+    with pytest.raises(UsageError, match="is not among those that models may be on") as caught:
+        refuse_host("score", url, hosts)
+    assert "allowed_hosts is" in (caught.value.hint or "")
+
+
+def test_an_engine_refuses_other_hosts_before_it_asks_them() -> None:
+    def engine(**settings: str) -> Engine:
+        return Engine(Settings.with_overrides(None, settings))
+
+    with pytest.raises(UsageError, match=r"host 'evil\.com'"):
+        engine(allowed_hosts="models.local").model("score", "http://evil.com/score")
+    engine(allowed_hosts="models.local").model("score", "http://models.local/score")
+    engine(allowed_hosts="any").model("score", "http://evil.com/score")

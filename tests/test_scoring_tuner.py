@@ -6,6 +6,7 @@ import heapq
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pytest
 
@@ -15,9 +16,13 @@ KNEE = ((0, 0.2), (1_000, 0.2), (5_000, 0.25), (10_000, 0.3), (25_000, 0.5), (50
 REFUSED_AFTER, BACK_AFTER = 0.005, 0.1
 
 
-def interpolated(rows: int) -> float:
+def always(rows: int, working: int) -> float:
+    return 0.2
+
+
+def knee(rows: int, working: int) -> float:
     """Return the latency of the server with a knee; beyond the last point in proportion."""
-    for (low, shorter), (high, longer) in zip(KNEE, KNEE[1:], strict=False):
+    for (low, shorter), (high, longer) in pairwise(KNEE):
         if rows <= high:
             return shorter + (longer - shorter) * (rows - low) / (high - low)
     return KNEE[-1][1] * rows / KNEE[-1][0]
@@ -118,14 +123,10 @@ def best_fixed(serve: Callable[[int, int], float | str], batches: Limits, parall
 @pytest.mark.parametrize("parallel", [Limits(20, 20), Limits(1, 20)])
 def test_the_knee_is_found_within_a_minute(high: int, parallel: Limits) -> None:
     batch = Limits(1, high)
-
-    def serve(rows: int, working: int) -> float:
-        return interpolated(rows)
-
-    simulation = tuned(serve, batch, parallel, 200)
+    simulation = tuned(knee, batch, parallel, 200)
     assert simulation.tuner is not None
     assert simulation.tuner.parallel == 20
-    best = best_fixed(serve, batch, 20)
+    best = best_fixed(knee, batch, 20)
     assert simulation.rate(60, 200) >= 0.9 * best
     # it holds at every moment, not only in the mean
     assert min(simulation.rate(t, t + 20) for t in range(60, 180, 10)) >= 0.85 * best
@@ -147,7 +148,7 @@ def test_429_above_four_requests_settles_without_a_storm() -> None:
 @pytest.mark.parametrize("start", [1, 2, 3])
 def test_a_server_that_takes_fewer_than_it_starts_with(start: int) -> None:
     def serve(rows: int, working: int) -> float | str:
-        return "503" if working > start else interpolated(rows)
+        return "503" if working > start else knee(rows, working)
 
     simulation = tuned(serve, Limits(1, 10_000), Limits(1, 100), 120)
     assert simulation.tuner is not None
@@ -198,7 +199,7 @@ def test_a_refused_size_is_not_tried_again() -> None:
 
 
 def test_a_server_that_gets_more_room_is_used_and_one_that_loses_it_is_spared() -> None:
-    simulation = Simulation(lambda rows, working: 0.2)
+    simulation = Simulation(always)
 
     def serve(rows: int, working: int) -> float | str:
         room = 4 if simulation.now < 100 or simulation.now >= 500 else 12
@@ -214,8 +215,12 @@ def test_a_server_that_gets_more_room_is_used_and_one_that_loses_it_is_spared() 
 
 
 def test_a_server_that_becomes_slower_by_itself_keeps_its_requests() -> None:
-    simulation = Simulation(lambda rows, working: 0.2)
-    simulation.serve = lambda rows, working: 0.2 if simulation.now < 60 else 0.9
+    simulation = Simulation(always)
+
+    def serve(rows: int, working: int) -> float:
+        return 0.2 if simulation.now < 60 else 0.9
+
+    simulation.serve = serve
     simulation.tuner = Tuner(Limits(100, 100), Limits(1, 16), lambda: simulation.now)
     simulation.run(180)
     assert simulation.tuner.parallel == 16
@@ -223,9 +228,7 @@ def test_a_server_that_becomes_slower_by_itself_keeps_its_requests() -> None:
 
 def test_a_source_that_limits_changes_nothing() -> None:
     """10,000 rows a second, of which one connection could carry more than half."""
-    simulation = tuned(
-        lambda rows, working: interpolated(rows), Limits(1, 100_000), Limits(1, 100), 120, 10_000
-    )
+    simulation = tuned(knee, Limits(1, 100_000), Limits(1, 100), 120, 10_000)
     assert simulation.tuner is not None
     assert simulation.tuner.batch == 1_000
     assert simulation.tuner.parallel == 4

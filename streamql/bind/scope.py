@@ -24,6 +24,7 @@ class Source:
         over: the keys of its substreams (TIMESTAMP BY ... OVER).
         partition: the keys of PARTITION BY.
         reference: it is reference data.
+        aliased: its fields are named with its alias only: nobody knows what there are.
     """
 
     alias: str
@@ -33,6 +34,7 @@ class Source:
     over: tuple[Expr, ...] = ()
     partition: tuple[Expr, ...] = ()
     reference: bool = False
+    aliased: bool = False
 
     def field(self, names: tuple[ast.Name, ...]) -> Expr:
         """Return the field at a path; raises BindError when the columns are known and differ."""
@@ -113,7 +115,7 @@ class Scope:
             return holding[0].field(names)
         if len(names) == 1 and self.environment.step(first.text) is not None:
             return None
-        open_sources = [s for s in self.sources if s.shape.columns is None]
+        open_sources = [s for s in self.sources if s.shape.columns is None and not s.aliased]
         if len(open_sources) == 1:
             return open_sources[0].field(names)
         if not open_sources:

@@ -16,7 +16,6 @@ from .analytic import Lifting
 from .apply import table_function
 from .expressions import bind_condition, bind_value
 from .joins import bind_join
-from .recognize import bind_recognize
 from .scope import Environment, Scope, Source
 
 BindQuery = Callable[[ast.Query], tuple[Plan, Shape]]
@@ -52,6 +51,8 @@ class Sources:
             case ast.Join():
                 return self._join(node)
             case ast.MatchRecognize(source=source):
+                from .recognize import bind_recognize
+
                 made, measured = bind_recognize(node, *self.bind(source), self.environment)
                 return made, (measured,)
 
@@ -219,7 +220,7 @@ class Sources:
         shape = Shape() if function is not None else Shape(_ELEMENTS[name], tuple(_ELEMENTS[name]))
         if function is not None and function.columns is not None:
             shape = Shape(dict.fromkeys(function.columns, Type.ANY), function.columns)
-        element = Source(alias, alias.lower(), shape)
+        element = Source(alias, alias.lower(), shape, aliased=shape.columns is None)
         made = Unnest(plan, function or name, argument, element.key, node.outer)
         return made, (*sources, element)
 

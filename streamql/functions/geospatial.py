@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from ..column import Column
 from ..errors import DataError
 from ..types import Array, Type
-from .geodesics import distances
 from .geometry import (
     WIDEST,
     Geometries,
@@ -145,6 +144,8 @@ def st_distance(a: Column, b: Column) -> Array:
     sql> ST_DISTANCE('POINT(0 0)', NULL)
     NULL
     """
+    from .geodesics import distances  # only a query that measures needs it
+
     first, second = parsed(a, "ST_DISTANCE"), parsed(b, "ST_DISTANCE")
     for side in (first, second):
         _on_earth(side)

@@ -5,8 +5,6 @@ The function is not in the list of built-in functions: GetMetadataPropertyValue 
 
 from __future__ import annotations
 
-import uuid
-
 import pyarrow as pa
 
 from ..column import Column
@@ -15,8 +13,6 @@ from .registry import FunctionSet
 
 METADATA = FunctionSet("metadata")
 
-_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "streamql:event")
-
 
 @METADATA.scalar("EventId", (Type.TEXT, Type.BIGINT), Type.TEXT)
 def event_id(names: Column, numbers: Column) -> Array:
@@ -24,9 +20,12 @@ def event_id(names: Column, numbers: Column) -> Array:
 
     One hash per row (about 300,000 rows/s), paid only by queries that ask for it.
     """
+    import uuid  # hashes take time to load, and few queries ask for an event's id
+
+    namespace = uuid.uuid5(uuid.NAMESPACE_URL, "streamql:event")
     name = names.values[0].as_py() if len(names) else ""
     found = [
-        None if n is None else str(uuid.uuid5(_NAMESPACE, f"{name}/{n}"))
+        None if n is None else str(uuid.uuid5(namespace, f"{name}/{n}"))
         for n in numbers.values.to_pylist()
     ]
     return pa.array(found, pa.string())

@@ -79,8 +79,8 @@ class Functions:
             self.add(load_function(alias, source, file, runtime, library=library))
 
     def add_model(self, alias: str, spec: str, given: dict[str, str]) -> None:
-        """Add a scoring function behind a URL or in a score.py."""
-        from .scoring import ScoringLoop, ScoringSettings, refuse_host, scoring_function
+        """Add a scoring function behind a URL, in a score.py or in a model.onnx."""
+        from .scoring import ScoringLoop, model_function, refuse_host
 
         if self._loop is None:
             self._loop = ScoringLoop()
@@ -88,9 +88,7 @@ class Functions:
         for url in (spec, settings.get("signature", "")):
             if self._settings.allowed_hosts is not None and "://" in url:
                 refuse_host(alias, url, self._settings.allowed_hosts)
-        made = scoring_function(
-            alias, spec, ScoringSettings.from_strings(settings, alias), self._loop
-        )
+        made = model_function(alias, spec, settings, self._loop)
         made.on_warning = self._on_warning
         if self._settings.dead_letters is not None:
             made.on_dead_letter = self._letters(self._settings.dead_letters).put

@@ -26,7 +26,7 @@ function shown(value) {
     case 'string': return value;
     case 'object':
       if (value instanceof Failure) return sentence(value);
-      try { return stringify(value) || Text(value); } catch { return sentence(value); }
+      try { return stringify(value) || Text(value); } catch { return 'an object that cannot be shown'; }
     case 'function': return 'a function';
     default: return Text(value);
   }

@@ -6,7 +6,7 @@ queues and cuts batches, `exchange` sends one batch with its retries and halves,
 in order.
 """
 
-from .factory import scoring_function
+from .factory import model_function, scoring_function
 from .function import ModelFunction, ScoringFunction
 from .hosts import refuse_host
 from .loop import ScoringLoop
@@ -25,6 +25,7 @@ __all__ = [
     "ScoringSettings",
     "ScoringStats",
     "Ticket",
+    "model_function",
     "refuse_host",
     "scoring_function",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,13 +16,14 @@ from .exchange import Exchange
 from .failure import Clock, Failure, Retry
 from .function import ModelFunction
 from .protocols.protocol import BadAnswer, BadRow, Protocol, Text, results
+from .schemas import type_of
 from .scorer import Scorer
 from .script import ScriptScorer
 from .settings import ScoringSettings
-from .signature import Signature
 from .signatures.onnx import of_session
-from .tensors import FLOATS, Tensor, pack, schema_of
+from .tensors import FLOATS, Tensor, pack
 from .transport import Answer, Transport
+from .tuner import Limits
 from .watch import Watch
 
 _DTYPES = {
@@ -31,7 +32,11 @@ _DTYPES = {
     "FP64": np.float64,
     "BOOL": np.bool_,
     "BYTES": np.object_,
-} | {f"{s}INT{bits}": np.dtype(f"{s}int{bits}".lower()).type for s in ("", "U") for bits in (8, 16, 32, 64)}
+} | {
+    f"{s}INT{bits}": np.dtype(f"{s}int{bits}".lower()).type
+    for s in ("", "U")
+    for bits in (8, 16, 32, 64)
+}
 _NUMERIC = b"0123456789+-.eE[],"
 
 
@@ -64,6 +69,10 @@ class OnnxRows(Protocol):
 class OnnxModel:
     """A session with its inputs and outputs. Threads may use one at the same time.
 
+    Attributes:
+        inputs: what it takes; a first dimension that is no number stands for any number of rows.
+        returns: the SQL type of a result, `any` where only the values tell.
+
     Raises UsageError when ONNX Runtime is not installed, the file is no model, or the model has
     inputs that rows cannot be turned into.
     """
@@ -71,8 +80,8 @@ class OnnxModel:
     def __init__(self, alias: str, path: str, options: OnnxSettings) -> None:
         self.path = path
         self._session = _session(alias, path, options.threads)
-        self.signature = of_session(self._session, path)
-        self.inputs: tuple[Tensor, ...] = self.signature.settings["inputs"]
+        signature = of_session(self._session, path)
+        self.inputs: tuple[Tensor, ...] = signature.settings["inputs"]
         for tensor in self.inputs:
             if tensor.datatype not in _DTYPES:
                 raise UsageError(
@@ -94,9 +103,11 @@ class OnnxModel:
                 f"udf.{alias}: the inputs of {path} want batches of {sorted(sizes)} rows at once"
             )
         self._fixed = sizes.pop() if sizes else None
-        if options.output:
-            nodes = [n for n in self._session.get_outputs() if n.name in options.output]
-            self.signature = replace(self.signature, answer=schema_of(_tensors(nodes)))
+        shapeless = any(not node.shape for node in self._session.get_outputs())
+        answer = None if shapeless else signature.answer
+        if answer and len(known) > 1 and len(self._outputs) == 1:
+            answer = answer["properties"][self._outputs[0]]
+        self.returns = type_of(answer or {})
 
     def run(self, body: bytes) -> list[Any]:
         """Return one result per row of a JSON list: a value, or a record of several outputs.
@@ -153,7 +164,7 @@ def _values(output: Any, count: int, name: str) -> list[Any]:
         if len(output) != count:
             raise BadAnswer(f"an output {name!r} with {len(output):,} values for {count:,} rows")
         return [_plain(one) for one in output]
-    values = np.asarray(output)
+    values: np.ndarray[Any, Any] = np.asarray(output)
     if values.ndim == 0 or values.shape[0] != count:
         raise BadAnswer(f"an output {name!r} of shape {list(values.shape)} for {count:,} rows")
     if values.dtype == np.float16 or values.dtype.kind == "V":
@@ -167,25 +178,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): _plain(inner) for key, inner in value.items()}
     return value.tolist() if hasattr(value, "tolist") else value
-
-
-def _tensors(nodes: list[Any]) -> list[Tensor]:
-    """Return outputs as tensors, as `of_session` does for all of them."""
-    answer = of_session(_Nodes(nodes), "").settings["inputs"]
-    return list(answer)
-
-
-@dataclass(frozen=True)
-class _Nodes:
-    """Some outputs, where `of_session` looks for inputs."""
-
-    nodes: list[Any] = field(default_factory=list)
-
-    def get_inputs(self) -> list[Any]:
-        return self.nodes
-
-    def get_outputs(self) -> list[Any]:
-        return []
 
 
 def _session(alias: str, path: str, threads: int | None) -> Any:
@@ -236,7 +228,7 @@ class OnnxFunction(ModelFunction):
     ) -> None:
         settings = replace(settings, protocol=OnnxRows())
         super().__init__(name, settings)
-        settings.refuse_http_only(name)
+        _refuse_http_only(name, settings)
         self.path = path
         self._options = options
         self._model: OnnxModel | None = None
@@ -249,7 +241,8 @@ class OnnxFunction(ModelFunction):
     def _load(self) -> OnnxModel:
         if self._model is None:
             self._model = OnnxModel(self.name, self.path, self._options)
-            self.settings = _completed(self.settings, self._model.signature)
+            if "returns" not in self.settings.given:
+                self.settings = replace(self.settings, returns=self._model.returns)
         return self._model
 
     def open(self, partition: int = 0) -> Scorer:
@@ -267,10 +260,15 @@ class DroppingOnnxFunction(OnnxFunction):
     remote: ClassVar[bool] = True
 
 
-def _completed(settings: ScoringSettings, signature: Signature) -> ScoringSettings:
-    """Return the settings with the types of the model; what the user set stays."""
-    if "returns" not in settings.given:
-        settings = replace(settings, returns=signature.returns)
-    if settings.row_schema is None and signature.row:
-        settings = replace(settings, row_schema=orjson.dumps(signature.row).decode())
-    return settings
+def _refuse_http_only(name: str, settings: ScoringSettings) -> None:
+    """Raise UsageError when something is set that means nothing without HTTP."""
+    for known in fields(settings):
+        if known.name in settings.given and known.metadata.get("http_only"):
+            raise UsageError(
+                f"{name}.{known.name} is a setting of models behind HTTP; {name} runs in this "
+                "process"
+            )
+    if isinstance(settings.max_batch_count, Limits):
+        raise UsageError(
+            f"{name}.max_batch_count=auto is for models behind HTTP; {name} runs in this process"
+        )

@@ -1,0 +1,11 @@
+"""A model of MLServer: the sum of each row."""
+
+import numpy as np
+from mlserver import MLModel
+from mlserver.codecs import decode_args
+
+
+class Sum(MLModel):
+    @decode_args
+    async def predict(self, x: np.ndarray) -> np.ndarray:
+        return x.sum(axis=1)
