@@ -54,6 +54,7 @@ class _FakeScorer:
         return ticket
 
     saturated = False
+    ordered = True
 
     def flush(self, final=False):
         pass

@@ -260,6 +260,21 @@ def test_saturation_bounds_what_is_queued(loop: ScoringLoop) -> None:
     assert most <= 65
 
 
+def test_a_rest_that_fills_no_batch_does_not_stop_the_source(loop: ScoringLoop) -> None:
+    """A large submit is not done before its last rows are sent: more rows have to come for that."""
+    with Adversary() as server:
+        model = Model(server, loop, max_batch_count="4", parallel_requests="1")
+        with opened(model.function) as scorer:
+            ticket = put(scorer, list(range(22)))
+            assert scorer.saturated
+            while scorer.stats.events < 20 or scorer.saturated:
+                assert scorer.wait(5)
+            assert not ticket.done
+            put(scorer, [22, 23])
+            assert finish(scorer, ticket).to_pylist() == [2 * n for n in range(22)]
+    assert server.sizes == [4] * 6
+
+
 def test_rows_keep_their_order_under_random_latencies(loop: ScoringLoop) -> None:
     chance = random.Random(1)
 

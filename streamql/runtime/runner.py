@@ -56,7 +56,9 @@ class Runner:
                 moved = self._read(reached) | self._poll()
                 self._tell()
                 if not moved:
-                    if not any(reader.waiting for reader in self.readers.values()):
+                    # what is saturated gets no rows to fill its last batch with: it goes as it is
+                    full = any(node.operator.saturated for node in self.graph.nodes)
+                    if full or not any(reader.waiting for reader in self.readers.values()):
                         self._idle()
                     self.progress.wait(0.05 if self._pending() else 0.2)
             for node in self.graph.nodes:

@@ -110,11 +110,13 @@ class HttpScorer(Scorer):
         with self._lock:
             limit_rows = self._tuner.batch * self._tuner.parallel
             limit_bytes = self._settings.max_batch_bytes * self._tuner.parallel
+            # with nothing on its way and no batch full, only more rows bring anything about
+            stuck = not self._flying_rows and not self._full()
             # rows that are answered but wait for the answer before them cost memory as well
             return (
                 self._queued_rows + self._flying_rows >= 2 * limit_rows
                 or self._queued_bytes + self._flying_bytes >= 2 * limit_bytes
-                or self._untaken >= 4 * limit_rows
+                or (self._untaken >= 4 * limit_rows and not stuck)
             )
 
     def wait(self, timeout: float | None = None) -> bool:

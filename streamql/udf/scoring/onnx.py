@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import orjson
+import pyarrow as pa
 
 from ...errors import Span, UsageError
 from ...types import Type
@@ -38,6 +39,7 @@ _DTYPES = {
     for bits in (8, 16, 32, 64)
 }
 _NUMERIC = b"0123456789+-.eE[],"
+_COMMA, _CLOSE = b",]"
 
 
 @dataclass(frozen=True)
@@ -131,19 +133,14 @@ class OnnxModel:
         if len(self.inputs) == 1:
             only = self.inputs[0]
             width = only.shape[1] if len(only.shape) == 2 else 0
-            plain = width > 0 and only.datatype in FLOATS
-            if plain and not body.translate(None, _NUMERIC):
-                # arrays of numbers and nothing else: numpy need not be told what to refuse
-                rows = orjson.loads(body)
-                if set(map(type, rows)) == {list} and set(map(len, rows)) == {width}:
-                    try:
-                        return {only.name: np.array(rows, _DTYPES[only.datatype])}
-                    except (TypeError, ValueError):
-                        pass  # arrays inside of arrays: told below
+            if width > 0 and only.datatype in FLOATS:
+                numbers = _numbers(body, width)
+                if numbers is not None:
+                    return {only.name: numbers.astype(_DTYPES[only.datatype])}
         feeds: dict[str, Any] = {}
         for packed in pack(orjson.loads(body), self.inputs, ""):
             try:
-                values = np.array(packed.data, _DTYPES[packed.datatype])
+                values: Any = np.array(packed.data, _DTYPES[packed.datatype])
             except OverflowError:
                 raise BadRow(
                     f"a number beyond {packed.datatype} for the model's input {packed.name!r}"
@@ -158,13 +155,42 @@ class OnnxModel:
         return [dict(zip(self._outputs, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
+def _numbers(body: bytes, width: int) -> Any:
+    """Return the numbers of a JSON list of arrays of `width` numbers; None for another text.
+
+    Arrow reads the numbers where they stand, in half of the time that a JSON parser and numpy take.
+    """
+    if body.translate(None, _NUMERIC):
+        return None
+    marks = np.frombuffer(body, np.uint8)
+    commas = np.flatnonzero(marks == _COMMA)
+    rows, rest = divmod(len(commas) + 1, width)
+    between = marks[commas - 1] == _CLOSE
+    each = bool(between[width - 1 :: width].all()) and int(between.sum()) == rows - 1
+    if rest or not each or body[:2] != b"[[" or {body.count(b"["), body.count(b"]")} != {rows + 1}:
+        return None
+    numbers = body.translate(None, b"[],")
+    # what stands before the n-th comma: all of the text but for n commas and the brackets
+    offsets = np.empty(rows * width + 1, np.int32)
+    offsets[0], offsets[-1] = 0, len(numbers)
+    count = np.arange(1, rows * width)
+    offsets[1:-1] = commas - (count - 1) - 2 * ((count - 1) // width) - 2 - (count % width == 0)
+    texts = pa.Array.from_buffers(
+        pa.string(), rows * width, [None, pa.py_buffer(offsets), pa.py_buffer(numbers)]
+    )
+    try:
+        return texts.cast(pa.float64()).to_numpy(zero_copy_only=False).reshape(rows, width)
+    except pa.ArrowInvalid:
+        return None
+
+
 def _values(output: Any, count: int, name: str) -> list[Any]:
     """Return an output's value for each row: scalars where a row has one, else lists or dicts."""
     if isinstance(output, list):  # of a sequence of maps, as classifiers give probabilities
         if len(output) != count:
             raise BadAnswer(f"an output {name!r} with {len(output):,} values for {count:,} rows")
         return [_plain(one) for one in output]
-    values: np.ndarray[Any, Any] = np.asarray(output)
+    values: Any = np.asarray(output)
     if values.ndim == 0 or values.shape[0] != count:
         raise BadAnswer(f"an output {name!r} of shape {list(values.shape)} for {count:,} rows")
     if values.dtype == np.float16 or values.dtype.kind == "V":
