@@ -231,15 +231,15 @@ EVENTS = {
         {"late_arrival": 0, "out_of_order": 3},
         [(SUNDAY + 1, {"id": 1}), (SUNDAY + 2, {"id": 0})],
     ),
-    "an event that tells no arrival arrives no sooner than those in front of it": (
+    "an event that tells no arrival is neither late nor early": (
         [(SUNDAY, SUNDAY, {"id": 0}), (SUNDAY - 9 * SECOND, None, {"id": 1})],
         {"late_arrival": 5, "out_of_order": 20},
-        [(SUNDAY - 5 * SECOND, {"id": 1}), (SUNDAY, {"id": 0})],
+        [(SUNDAY - 9 * SECOND, {"id": 1}), (SUNDAY, {"id": 0})],
     ),
-    "arrival does not go back": (
+    "an arrival is taken as it is told": (
         [(SUNDAY, SUNDAY, {"id": 0}), (SUNDAY - 9, SUNDAY - 9, {"id": 1})],
         {"late_arrival": 0, "out_of_order": 9, "policy": "drop"},
-        [(SUNDAY, {"id": 0})],
+        [(SUNDAY - 9, {"id": 1}), (SUNDAY, {"id": 0})],
     ),
 }
 

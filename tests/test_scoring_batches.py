@@ -148,7 +148,8 @@ def test_cuts_do_not_matter(
     given = {"max_batch_count": count, "parallel_requests": parallel, "on_error": on_error}
     setup = Setup(loop, seed, busy, given | {"cache": cache, "max_batch_bytes": size})
     scorer = setup.scorer
-    tickets, start = [], 0
+    tickets: list[Any] = []
+    start = 0
     while start < len(values):
         cut = cuts[len(tickets) % len(cuts)]
         tickets.append(put(scorer, values[start : start + cut], start + 1))
@@ -190,7 +191,8 @@ def test_the_first_bad_row_is_the_one_that_stops_the_job(
     # with retries, a row before it whose request waits for one may be given up unanswered
     setup = Setup(loop, seed, 0.0, given)
     scorer = setup.scorer
-    tickets, starts, start = [], [], 0
+    tickets: list[Any] = []
+    starts, start = list[int](), 0
     while start < len(values):
         cut = cuts[len(tickets) % len(cuts)]
         tickets.append(put(scorer, values[start : start + cut], start + 1))

@@ -2,7 +2,7 @@
 
 An arrival is (event time, arrival time, row) in order of arrival; the event time is None where it
 is no datetime, the arrival time where the event does not say when it arrived: such an event arrives
-at its own time, but not before the events in front of it. All times are ticks of 100 ns since 1970.
+at its own time. All times are ticks of 100 ns since 1970.
 """
 
 from __future__ import annotations
@@ -33,15 +33,12 @@ def judge(
     """
     newest: list[tuple[list[Any], int]] = []
     kept: list[Event] = []
-    now: int | None = None
     for time, said, row in arrivals:
-        if said is not None:
-            now = said if now is None else max(now, said)
         key = [row.get(column) for column in over]
         if time is None or None in key:
             continue
-        if late is not None and now is not None:
-            arrival = now if said is not None else max(now, time)
+        if late is not None:
+            arrival = time if said is None else said
             if time > arrival + EARLY:
                 continue
             if arrival - time > late:

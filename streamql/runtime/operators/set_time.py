@@ -57,10 +57,11 @@ class SetTimeOperator(Operator):
     Without a policy, rows that must be in order wait for the end of the input: only then is it
     known that nothing older comes. With a policy they wait for the watermark. `over` are the keys
     of substreams: each has its own largest time, so that the order of rows is judged within one;
-    the watermark of all of them together is then what late arrival guarantees.
+    the watermark of all of them together is what late arrival guarantees where events arrive by
+    the clock; otherwise it is known at the end only.
 
-    `start` is the time that events have which bring no arrival: such an event arrives on time,
-    unless those in front of it have arrived later than that.
+    `start` is the time that events have which bring no arrival: such an event arrives at its own
+    time.
     """
 
     def __init__(
@@ -123,7 +124,8 @@ class SetTimeOperator(Operator):
             keys = Evaluation(batch)
             for key in self._over:
                 known = known & keys.column(key).valid()
-        arrivals = self._arrivals(batch.times, times)
+        # an event that does not say when it arrived is neither late nor early
+        arrivals = np.where(batch.times == self._start, times, batch.times)
         if not known.all():
             bad = np.flatnonzero(~known)
             self._report.invalid(len(bad), int(batch.events[bad[0]]))
@@ -133,20 +135,6 @@ class SetTimeOperator(Operator):
             return replace(batch, times=times)
         times, keep = judge_arrival(times, arrivals, policy.late, policy.drop, self._report.counts)
         return replace(batch, times=times).filter(keep)
-
-    def _arrivals(self, said: Ints, times: Ints) -> Ints:
-        """Return when each event arrived: when it says, but not before those in front of it.
-
-        One that does not say arrives at its own time, if that is not before those in front of it.
-        It tells nothing about when later events arrive.
-        """
-        if len(said) == 0:
-            return times
-        telling = said != self._start
-        latest = np.maximum.accumulate(np.where(telling, said, BEGIN))
-        latest = np.maximum(latest, self._arrived)
-        self._arrived = int(latest[-1])
-        return np.where(telling, latest, np.maximum(latest, times))
 
     def _judged(self, batch: Batch) -> Batch:
         policy = self._policy
