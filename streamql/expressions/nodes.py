@@ -180,6 +180,9 @@ GROUPED = "$group"
 ANALYTIC = "$analytic"
 """The relation that holds the results of analytic functions."""
 
+TIME = "\ufdd0time"
+"""The column of an input that holds each event's time, read ahead; no field has this name."""
+
 TIMES = "$times"
 """The relation that holds the time of each joined relation's row, by the relation's key."""
 

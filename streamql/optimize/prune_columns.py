@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from ..batch import MAIN
-from ..expressions.nodes import Expr, Field, Whole, walk
+from ..expressions.nodes import TIME, Expr, Field, Whole, walk
 from ..plan.expressions import expressions_of
 from ..plan.nodes import (
     Analyze,
@@ -30,20 +30,22 @@ from ..plan.nodes import (
     Unnest,
     Write,
 )
+from ..types import Type
 
 Needs = dict[str, set[str] | None]
 """The fields needed of each relation; None: all of it."""
-Done = dict[int | tuple[int, bool], Plan]
+Done = dict[int | tuple[int, bool, tuple[str, ...] | None], Plan]
 
 
 def prune_columns(job: Job) -> Job:
     """Return the job with inputs narrowed where their rows wait."""
     order: list[Plan] = []
+    seen: set[int] = set()
     for write in job.writes:
-        _visit(write, order, set())
+        _visit(write, order, seen)
     needs: dict[int, Needs] = {id(p): {} for p in order}
     waits: dict[int, bool] = {id(p): False for p in order}
-    for plan in dict.fromkeys(reversed(order)):
+    for plan in reversed(order):
         below = waits[id(plan)] or isinstance(plan, Join | Union | Analyze | Group)
         for number, source in enumerate(plan.inputs):
             _merge(needs[id(source)], _asked(plan, needs[id(plan)], number))
@@ -54,7 +56,7 @@ def prune_columns(job: Job) -> Job:
 
 
 def _visit(plan: Plan, order: list[Plan], seen: set[int]) -> None:
-    """Put a plan behind all that it reads; several visits keep the last place."""
+    """Put a plan behind all that it reads."""
     if id(plan) in seen:
         return
     seen.add(id(plan))
@@ -65,7 +67,10 @@ def _visit(plan: Plan, order: list[Plan], seen: set[int]) -> None:
 
 def _asked(plan: Plan, own: Needs, number: int) -> Needs:
     """Return what a node asks of one of its inputs."""
-    asked = _of_expressions(expressions_of(plan))
+    expressions = expressions_of(plan)
+    if isinstance(plan, SetTime) and _time_of(plan) is not None:
+        expressions = list(plan.over)  # the time has a column of its own
+    asked = _of_expressions(expressions)
     match plan:
         case Project() | Group():
             return asked
@@ -105,27 +110,36 @@ def _rebuilt(plan: Plan, needs: dict[int, Needs], waits: dict[int, bool], done: 
     known = done.get(id(plan))
     if known is not None:
         return known
-    timed = isinstance(plan, SetTime)
     inputs = tuple(
-        _narrow(p, timed, needs, waits, done)
+        _narrow(p, plan, needs, waits, done)
         if isinstance(p, Scan)
         else _rebuilt(p, needs, waits, done)
         for p in plan.inputs
     )
     same = all(new is old for new, old in zip(inputs, plan.inputs, strict=True))
     made = plan if same else plan.with_inputs(inputs)
+    if isinstance(made, SetTime) and isinstance(made.source, Narrow) and made.source.time:
+        made = replace(made, value=Field(Type.DATETIME, made.value.span, MAIN, (TIME,)))
     done[id(plan)] = made
     return made
 
 
 def _narrow(
-    scan: Scan, timed: bool, needs: dict[int, Needs], waits: dict[int, bool], done: Done
+    scan: Scan, reader: Plan, needs: dict[int, Needs], waits: dict[int, bool], done: Done
 ) -> Plan:
     """Return an input with its needed fields only; one for all who read it in the same way."""
     names = needs[id(scan)].get(MAIN, set())
     if names is None or not waits[id(scan)]:
         return scan
-    key = (id(scan), timed)
+    timed = isinstance(reader, SetTime)
+    time = _time_of(reader) if isinstance(reader, SetTime) else None
+    key = (id(scan), timed, time)
     if key not in done:
-        done[key] = Narrow(scan, tuple(sorted(names)), timed)
+        done[key] = Narrow(scan, tuple(sorted(names)), timed, time)
     return done[key]
+
+
+def _time_of(plan: SetTime) -> tuple[str, ...] | None:
+    """Return the path of the field that TIMESTAMP BY names; None if it is an expression."""
+    value = plan.value
+    return value.path if isinstance(value, Field) and value.relation == MAIN else None

@@ -71,11 +71,14 @@ class SetTime(_OneInput):
 class Narrow(_OneInput):
     """Keep some fields of the main relation, as columns: what waits should not carry the rest.
 
-    `timed`: a SetTime reads it, which gives rows their time; others go by their arrival.
+    `timed`: a SetTime reads it, which gives rows their time; others go by their arrival. `time` is
+    the path of the field that it takes the time from, where that is a field: it becomes the column
+    TIME.
     """
 
     names: tuple[str, ...]
     timed: bool
+    time: tuple[str, ...] | None = None
 
     def __str__(self) -> str:
         return "narrow to " + ", ".join(self.names)

@@ -10,6 +10,8 @@ from ..types import Type
 from .nodes import Job, Narrow, Plan, Scan
 
 Columns = tuple[tuple[str, Type], ...]
+_Fields = tuple[tuple[str, ...] | None, tuple[str, ...] | None]
+_ALL: _Fields = (None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +23,13 @@ class Reads:
         metadata: the relation of message metadata is read.
         names: the only fields that anything reads; None where that may be any, or where rows are
             dropped before their fields are looked at.
+        time: with `names`, the path of the field that is the events' time.
     """
 
     columns: Columns | None = None
     metadata: bool = False
     names: tuple[str, ...] | None = None
+    time: tuple[str, ...] | None = None
 
 
 def what_is_read(job: Job) -> dict[str, Reads]:
@@ -44,19 +48,19 @@ def what_is_read(job: Job) -> dict[str, Reads]:
     )
     declared = {p.input: p.columns for p in plans.values() if isinstance(p, Scan)}
     names = _narrowed(plans.values())
-    return {n: Reads(declared.get(n), metadata, names.get(n)) for n in job.inputs}
+    return {n: Reads(declared.get(n), metadata, *names.get(n, _ALL)) for n in job.inputs}
 
 
-def _narrowed(plans: Iterable[Plan]) -> dict[str, tuple[str, ...] | None]:
-    """Return the fields of the inputs that are read through Narrow nodes only."""
-    names: dict[str, tuple[str, ...] | None] = {}
+def _narrowed(plans: Iterable[Plan]) -> dict[str, _Fields]:
+    """Return the fields of the inputs that are read in one way only, through a Narrow node."""
+    found: dict[str, _Fields] = {}
     for plan in plans:
         for source in plan.inputs:
             if isinstance(source, Scan):
-                own = plan.names if isinstance(plan, Narrow) else None
-                known = names.setdefault(source.input, own)
-                names[source.input] = own if own == known else None
-    return names
+                own: _Fields = (plan.names, plan.time) if isinstance(plan, Narrow) else _ALL
+                known = found.setdefault(source.input, own)
+                found[source.input] = own if own == known else _ALL
+    return found
 
 
 def _expressions(value: object) -> Iterator[Expr]:

@@ -124,8 +124,8 @@ class _Builder:
         match plan:
             case Scan():
                 return ArrivalOperator(self.around.start)
-            case Narrow(names=names):
-                return NarrowOperator(names)
+            case Narrow(names=names, time=time):
+                return NarrowOperator(names, time)
             case Filter(predicate=predicate):
                 return FilterOperator(predicate)
             case Project(items=items):

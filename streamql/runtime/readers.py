@@ -16,12 +16,13 @@ from ..errors import DataError
 from ..expressions.nodes import META
 from ..formats.decoded import SAMPLE_BYTES, BadEvent, Decoded
 from ..plan.reads import Reads
-from ..rows import ColumnRows, Rows
+from ..rows import Rows
 from ..settings import Settings
 from ..text import valid
 from ..types import Type
 from .levels import OldLevel, WithoutKeys
 from .message import MessageRows
+from .narrowing import narrowed
 from .policies import TimeCounts
 from .schema import conform
 
@@ -114,8 +115,7 @@ class InputReader:
         plain = settings.compatibility_level == "1.2" and self.reads.columns is None
         if names is None or reserved or self.reads.metadata or not plain:
             return block
-        columns = {name: block.rows.field((name,)) for name in names}
-        return replace(block, rows=ColumnRows(columns, len(block.rows)))
+        return replace(block, rows=narrowed(block.rows, names, self.reads.time))
 
     def _put(self, block: Decoded | BaseException | None) -> None:
         while not self._stopped.is_set():

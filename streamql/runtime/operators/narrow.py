@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...batch import MAIN, Batch
-from ...rows import ColumnRows
+from ..narrowing import narrowed
 from ..operator import Operator
 
 
 class NarrowOperator(Operator):
-    """Keeps the named fields, decoded, and lets go of the bytes that the events came in."""
+    """Keeps the named fields, decoded, and lets go of the bytes that the events came in.
 
-    def __init__(self, names: tuple[str, ...]) -> None:
+    `time` is the path of the field that is the events' time, which is read here.
+    """
+
+    def __init__(self, names: tuple[str, ...], time: tuple[str, ...] | None) -> None:
         self._names = names
+        self._time = time
 
     def on_batch(self, batch: Batch, port: int) -> Iterator[Batch]:
-        rows = batch.relations[MAIN]
-        columns = {name: rows.field((name,)) for name in self._names}
-        yield batch.with_rows(MAIN, ColumnRows(columns, batch.count))
+        rows = narrowed(batch.relations[MAIN], self._names, self._time)
+        yield batch.with_rows(MAIN, rows)

@@ -8,15 +8,13 @@ from enum import Enum
 
 import numpy as np
 
-from ... import instants
 from ...batch import Batch
 from ...column import nulls
 from ...errors import RunError
 from ...expressions.evaluate import Evaluation
 from ...expressions.nodes import Expr
 from ...grouping.keys import KeyTable
-from ...text import valid
-from ...types import Type
+from ..narrowing import ticks_of
 from ..operator import Operator, State
 from ..policies import (
     BEGIN,
@@ -163,18 +161,7 @@ class SetTimeOperator(Operator):
                 halves = np.array_split(np.arange(batch.count), 2)
                 found = [self._times(batch.take(half)) for half in halves]
                 return np.concatenate([f[0] for f in found]), np.concatenate([f[1] for f in found])
-        ticks = np.zeros(batch.count, np.int64)
-        known = np.zeros(batch.count, bool)
-        for rows, part in column.parts():
-            values = part.values
-            if part.type is Type.TEXT:
-                values = instants.parse(values)
-            elif part.type is not Type.DATETIME:
-                continue
-            where = slice(None) if rows is None else rows
-            ticks[where] = values.fill_null(0).to_numpy(zero_copy_only=False)
-            known[where] = valid(values)
-        return ticks, known
+        return ticks_of(column)
 
     # -- state ------------------------------------------------------------------------------
 
