@@ -10,6 +10,7 @@ from pathlib import Path
 from ..errors import UsageError
 
 _NAMED = re.compile(r"(?:([^\W\d]\w*)|\[([^\]]+)\])=(.*)", re.DOTALL)
+_USER_CALL = re.compile(r"\bud[fa]\b|\[ud[fa]\]|\"ud[fa]\"", re.IGNORECASE)
 _QUERY_LIKE = re.compile(r"\s*(select|with|create)\s", re.IGNORECASE)
 
 
@@ -82,6 +83,14 @@ def functions(values: Iterable[str]) -> dict[str, str]:
         if not re.fullmatch(r"[^\W\d]\w*", alias):
             raise UsageError(f"--function {alias}=...: {alias!r} is no function name")
     return aliases
+
+
+def may_call(script: str, settings: Iterable[str]) -> bool:
+    """Tell whether a query may call user functions, or settings name one.
+
+    Where it cannot, the functions of a folder, and V8 with them, need not be loaded.
+    """
+    return _USER_CALL.search(script) is not None or any("." in key for key in settings)
 
 
 def read_query(file: str | None, text: str | None) -> str:

@@ -130,7 +130,8 @@ def run_command(
     with Engine(chosen) as engine, console_shown(ctx, quiet):
         engine.on_warning = lambda text: say(f"warning: {text}", ctx)
         for folder in folders:
-            engine.functions_from(folder)
+            if arguments.may_call(script, given) or not Path(folder).is_dir():
+                engine.functions_from(folder)
         for alias, spec in arguments.functions(functions).items():
             engine.function_from(alias, spec)
         for name, uri in named_inputs.items():
