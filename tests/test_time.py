@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import threading
 
 import pytest
 
@@ -149,3 +150,28 @@ def test_an_input_that_ends_at_once_holds_nothing_back():
         engine.register("a", [{"k": 1, "t": "2024-01-01T00:00:01Z"}])
         engine.register("b", [])
         assert list(engine.sql(SILENT)) == [{"k": 1}]
+
+
+def test_a_silent_input_does_not_hold_the_other_back():
+    """The clock alone tells that nothing older can come from an input that is open and silent."""
+    start = instants.parse_one("2024-01-01T00:00:00Z")
+    clock = itertools.count(start, 5_000_000)  # half a second each time somebody looks
+    pipes = [os.pipe() for _ in "ab"]
+    os.write(pipes[0][1], b'{"k":"first","t":"2024-01-01T00:00:00Z"}\n')
+    query = "SELECT k FROM a TIMESTAMP BY t UNION SELECT k FROM b TIMESTAMP BY t"
+    with streamql.Engine(now=lambda: next(clock), late_arrival="1s") as engine:
+        for name, (read, _) in zip("ab", pipes, strict=True):
+            engine.register_uri(name, f"/dev/fd/{read}?format=json")
+        rows = iter(engine.sql(query))
+        found = []
+        waiting = threading.Thread(target=lambda: found.append(next(rows)), daemon=True)
+        waiting.start()
+        waiting.join(timeout=30)
+        held_back = waiting.is_alive()
+        for _, write in pipes:
+            os.close(write)
+        assert not held_back
+        assert found == [{"k": "first"}]
+        assert list(rows) == []
+    for read, _ in pipes:
+        os.close(read)
