@@ -58,7 +58,7 @@ A URI is a file, a folder, a pattern such as 'logs/*.jsonl.gz', or - for standar
     "folders",
     multiple=True,
     metavar="DIR",
-    help="A folder in which each ALIAS.js is the function udf.ALIAS.",
+    help="A folder in which each ALIAS.js is the function udf.ALIAS or the aggregate uda.ALIAS.",
 )
 @click.option(
     "--function",

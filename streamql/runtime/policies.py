@@ -30,7 +30,7 @@ EARLY_LIMIT = 5 * 60 * TICKS_PER_SECOND
 class TimePolicy:
     """The tolerances of a job, in ticks, and what happens to events beyond them.
 
-    `late` is None where arrival does not matter; `arrival` tells that events bring arrival times.
+    `late` is None where arrival does not matter.
     """
 
     late: int | None

@@ -21,7 +21,7 @@ from .schemas import type_of
 from .scorer import Scorer
 from .script import ScriptScorer
 from .settings import ScoringSettings
-from .signatures.onnx import of_session
+from .signatures.onnx import of_session, open_session
 from .tensors import FLOATS, Tensor, pack
 from .transport import Answer, Transport
 from .tuner import Limits
@@ -81,7 +81,7 @@ class OnnxModel:
 
     def __init__(self, alias: str, path: str, options: OnnxSettings) -> None:
         self.path = path
-        self._session = _session(alias, path, options.threads)
+        self._session = open_session(path, f"udf.{alias}: ", options.threads)
         signature = of_session(self._session, path)
         self.inputs: tuple[Tensor, ...] = signature.settings["inputs"]
         for tensor in self.inputs:
@@ -204,24 +204,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): _plain(inner) for key, inner in value.items()}
     return value.tolist() if hasattr(value, "tolist") else value
-
-
-def _session(alias: str, path: str, threads: int | None) -> Any:
-    try:
-        import onnxruntime  # noqa: PLC0415 - an extra
-    except ImportError:
-        raise UsageError(
-            f"udf.{alias}: running {path} needs ONNX Runtime", hint="pip install 'streamql[onnx]'"
-        ) from None
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # what goes wrong is told by the exceptions
-    if threads is not None:
-        options.intra_op_num_threads = threads
-    try:
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        reason = str(error).strip().split("\n", 1)[0]
-        raise UsageError(f"udf.{alias}: {path} is no ONNX model: {reason[:300]}") from None
 
 
 class OnnxTransport(Transport):

@@ -22,18 +22,29 @@ _DATATYPES = {
 
 def of_onnx(path: str) -> Signature:
     """Return the signature of an ONNX file. Raises UsageError without ONNX Runtime, or a model."""
+    return of_session(open_session(path), path)
+
+
+def open_session(path: str, who: str = "", threads: int | None = None) -> Any:
+    """Return an ONNX Runtime session; messages begin with `who`.
+
+    Raises UsageError without ONNX Runtime, or where the file is no model.
+    """
     try:
         import onnxruntime  # noqa: PLC0415 - an extra
     except ImportError:
         raise UsageError(
-            f"reading {path} needs ONNX Runtime", hint="pip install 'streamql[onnx]'"
+            f"{who}{path} needs ONNX Runtime", hint="pip install 'streamql[onnx]'"
         ) from None
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # what goes wrong is told by the exceptions
+    if threads is not None:
+        options.intra_op_num_threads = threads
     try:
-        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:
         reason = str(error).strip().split("\n", 1)[0]
-        raise UsageError(f"{path} is no ONNX model: {reason[:300]}") from None
-    return of_session(session, path)
+        raise UsageError(f"{who}{path} is no ONNX model: {reason[:300]}") from None
 
 
 def of_session(session: Any, source: str) -> Signature:
