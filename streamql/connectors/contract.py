@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
@@ -23,6 +23,12 @@ ALL = "all"
 
 AT_LEAST_ONCE = "at least once"
 """What a sink promises that cannot take back rows: after a restart some may come again."""
+
+EXACTLY_ONCE = "exactly once"
+"""What a sink promises that takes back, or never shows, rows behind the last checkpoint."""
+
+SinkState: TypeAlias = dict[str, Any]
+"""What a sink leaves in a checkpoint: plain values and Arrow arrays, as in `runtime.state`."""
 
 
 class Source(ABC):
@@ -76,7 +82,9 @@ class Sink(ABC):
     """Where rows go. Used from one thread, the writer thread of the output.
 
     Order of calls: `write` and `write_records` in any order, `flush` between them; `close` once, at
-    last, also after an error. All raise `OutputError`, which says how many rows were written.
+    last, also after an error. In jobs with checkpoints `resume` comes first and `prepare` and
+    `commit` in turn between the writes, the last pair before `close`. All raise `OutputError`,
+    which says how many rows were written.
 
     Attributes:
         name: how messages call it: the path or URI.
@@ -98,6 +106,30 @@ class Sink(ABC):
 
     def flush(self) -> None:
         """Let others see what was written so far."""
+
+    def resume(self, state: SinkState | None) -> None:
+        """Go on after the checkpoint in which `prepare` left this state; None: there is none yet.
+
+        Called once, before all else, in jobs with checkpoints and in no others. A sink that can
+        takes back what was written later, and commits what was prepared then but not committed.
+        """
+
+    def prepare(self, epoch: int) -> SinkState:
+        """Make sure that what was written so far outlives a crash, and return what that takes.
+
+        The state is saved with the checkpoint of this epoch; then `commit` is called. After a crash
+        between the two, `resume` gets the state and must do what `commit` would have done.
+        """
+        self.flush()
+        return {}
+
+    def commit(self, epoch: int) -> None:
+        """Show what was prepared: the checkpoint is saved. May be called twice for an epoch."""
+
+    @property
+    def full(self) -> bool:
+        """Whether so much waits to be committed that a checkpoint should be taken soon."""
+        return False
 
     @abstractmethod
     def close(self) -> None:
