@@ -1,0 +1,184 @@
+"""The flags of every command that takes a query, and the engine that they describe."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .report import QUERY, say
+
+if TYPE_CHECKING:
+    from ..engine import Engine
+
+SETTINGS_FILE = Path("streamql.toml")
+STDIO = "-"
+
+
+@dataclass(frozen=True)
+class QueryFlags:
+    """What the command line says about a query; each field is the flag of that name."""
+
+    query_file: str | None = None
+    query: str | None = None
+    inputs: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    output_dir: str | None = None
+    folders: tuple[str, ...] = ()
+    functions: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    replay: bool = False
+    no_color: bool = False
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An engine with the inputs, functions and settings of the flags, and the query for it.
+
+    Attributes:
+        script: the text of the query.
+        only_input: the URI of the query's only input, where it was given without a name.
+        default_output: where outputs go that have no URI of their own; None: nothing was said.
+        outputs: the URI of each output that has one.
+    """
+
+    engine: Engine
+    script: str
+    only_input: str | None
+    default_output: str | None
+    outputs: dict[str, str] = field(default_factory=dict)
+    output_dir: str | None = None
+
+
+_INPUTS = (
+    click.argument("query_file", required=False),
+    click.option("-q", "--query", help="The query itself, instead of QUERY_FILE."),
+    click.option(
+        "-i",
+        "--input",
+        "inputs",
+        multiple=True,
+        metavar="[NAME=]URI",
+        help="Where an input comes from; without NAME it is the query's only input.",
+    ),
+    click.option(
+        "--reference",
+        "references",
+        multiple=True,
+        metavar="NAME=URI",
+        help="Where reference data comes from.",
+    ),
+)
+_OUTPUTS = (
+    click.option(
+        "-o",
+        "--output",
+        "outputs",
+        multiple=True,
+        metavar="[NAME=]URI",
+        help="Where an output goes; without NAME all that are not named.  "
+        "[default: standard output]",
+    ),
+    click.option("--output-dir", metavar="DIR", help="Write DIR/NAME.jsonl for each other output."),
+)
+_SURROUNDINGS = (
+    click.option(
+        "--functions",
+        "folders",
+        multiple=True,
+        metavar="DIR",
+        help="A folder in which each ALIAS.js is the function udf.ALIAS or the aggregate "
+        "uda.ALIAS.",
+    ),
+    click.option(
+        "--function",
+        "functions",
+        multiple=True,
+        metavar="ALIAS=SPEC",
+        help="A function: FILE.js, a model (an http(s) URL, an entry script score.py, "
+        "model.onnx), or MODULE:NAME or FILE.py:NAME in Python.",
+    ),
+    click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="A setting of the job, or ALIAS.KEY=VALUE: one of a function.",
+    ),
+    click.option(
+        "--replay",
+        is_flag=True,
+        help="Take the events of a pipe as history: each arrives at its own time, not now.",
+    ),
+    click.option("--no-color", is_flag=True, help="No colours on standard error."),
+)
+
+
+def query_flags(*, outputs: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator that gives a command these flags, as its argument `flags`.
+
+    `outputs` adds those that say where rows go.
+    """
+    options = (*_INPUTS, *(_OUTPUTS if outputs else ()), *_SURROUNDINGS)
+    names = {f.name for f in fields(QueryFlags)}
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def with_flags(*args: Any, **given: Any) -> None:
+            flags = QueryFlags(**{n: given.pop(n) for n in list(given) if n in names})
+            command(*args, flags=flags, **given)
+
+        decorated: Callable[..., None] = with_flags
+        for option in reversed(options):
+            decorated = option(decorated)
+        return decorated
+
+    return decorate
+
+
+@contextmanager
+def prepared(ctx: click.Context, flags: QueryFlags) -> Iterator[Prepared]:
+    """Give the engine that the flags describe, and close it at the end. Raises UsageError."""
+    # the engine and what it needs are loaded here, not for --help and --version
+    from ..udf.python.specs import is_python
+    from .startup import skip_pandas
+
+    if not any(".py" in spec or is_python(spec.partition("=")[2]) for spec in flags.functions):
+        skip_pandas()
+    from ..engine import Engine
+    from ..errors import UsageError
+    from ..settings import Settings
+    from . import arguments
+
+    if flags.no_color:
+        ctx.find_root().color = False
+    only_input, named_inputs = arguments.bindings("--input", flags.inputs)
+    default_output, named_outputs = arguments.bindings("--output", flags.outputs)
+    if default_output is not None and flags.output_dir is not None:
+        raise UsageError(f"--output {default_output} and --output-dir are both given")
+    if flags.query_file == STDIO and STDIO in (only_input, *named_inputs.values()):
+        raise UsageError("standard input is both the query and an input")
+    ctx.meta[QUERY] = script = arguments.read_query(flags.query_file, flags.query)
+    given = arguments.pairs("--set", "KEY=VALUE", flags.settings)
+    if flags.replay:
+        given["replay"] = "true"
+    chosen = Settings.load(SETTINGS_FILE, os.environ, given)
+    with Engine(chosen) as engine:
+        engine.on_warning = lambda text: say(f"warning: {text}", ctx)
+        for folder in flags.folders:
+            if arguments.may_call(script, given) or not Path(folder).is_dir():
+                engine.functions_from(folder)
+        for alias, spec in arguments.functions(flags.functions).items():
+            engine.function_from(alias, spec)
+        for name, uri in named_inputs.items():
+            engine.register_uri(name, uri)
+        for name, uri in arguments.references(flags.references).items():
+            engine.register_reference_uri(name, uri)
+        yield Prepared(engine, script, only_input, default_output, named_outputs, flags.output_dir)
