@@ -21,6 +21,7 @@ from .optimize.driver import optimize
 from .plan.nodes import Job as Plan
 from .result import Result
 from .runtime.runner import JobStatus
+from .runtime.view import JobView, Watching
 from .settings import Settings
 from .summary import JobSummary
 from .syntax.parser import parse
@@ -244,6 +245,7 @@ class Engine:
         plan: Plan,
         outputs: Opened,
         on_progress: Callable[[JobStatus], None] | None = None,
+        watch: Callable[[JobView], None] | None = None,
     ) -> JobSummary:
         readings = {name: self._inputs.opener(name) for name in plan.inputs}
         # a live input's events arrive by the clock, unless they say themselves when they arrived
@@ -262,6 +264,7 @@ class Engine:
             self.restart,
             clocks,
             references,
+            None if watch is None else Watching(watch, self._now, self._functions.stats),
         )
         requests, rejected = self._functions.counts()
         summary = run_local(job, outputs, on_progress)
@@ -301,10 +304,17 @@ class Job:
         self._outputs = outputs
         self.plan = plan
 
-    def run(self, on_progress: Callable[[JobStatus], None] | None = None) -> JobSummary:
+    def run(
+        self,
+        on_progress: Callable[[JobStatus], None] | None = None,
+        watch: Callable[[JobView], None] | None = None,
+    ) -> JobSummary:
         """Run to the end of the inputs and return what happened.
+
+        `watch` is given a view of the job before it begins, which can be asked for figures and
+        health from any thread.
 
         Raises RunError. KeyboardInterrupt stops the job: what was written stays, and it is raised
         again.
         """
-        return self._engine._execute(self.plan, self._outputs, on_progress)
+        return self._engine._execute(self.plan, self._outputs, on_progress, watch)

@@ -27,7 +27,7 @@ class FakeSummary:
 class FakeJob:
     plan = types.SimpleNamespace(outputs=("out",))
 
-    def run(self, on_progress=None):
+    def run(self, on_progress=None, watch=None):
         if FakeEngine.fails_with is not None:
             raise FakeEngine.fails_with
         return FakeSummary()

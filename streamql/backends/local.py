@@ -19,6 +19,7 @@ from ..runtime.policies import TimePolicy
 from ..runtime.readers import InputReader, Reading
 from ..runtime.references import ReferenceData
 from ..runtime.runner import JobStatus, Runner
+from ..runtime.view import JobView, TimedReader, Watching
 from ..runtime.writers import OutputWriter
 from ..settings import Settings
 from ..summary import JobSummary
@@ -35,6 +36,7 @@ class LocalJob:
         restart: for tests: all operators are replaced by new ones after each batch.
         clocks: the clock, in ticks, of each live input, by which its events arrive.
         references: the reference data, by name.
+        watching: who wants to see how the job goes.
     """
 
     plan: Job
@@ -45,6 +47,7 @@ class LocalJob:
     restart: bool = False
     clocks: Mapping[str, Callable[[], int]] = field(default_factory=dict)
     references: Mapping[str, ReferenceData] = field(default_factory=dict)
+    watching: Watching | None = None
 
 
 @dataclass
@@ -115,7 +118,7 @@ def run_local(
     progress = threading.Event()
     reads = what_is_read(job.plan)
     readers = {
-        name: InputReader(
+        name: (InputReader if job.watching is None else TimedReader)(
             name,
             open_,
             job.settings,
@@ -139,10 +142,16 @@ def run_local(
     }
     writers = outputs.writers()
     policies = {name: time_policy(job.settings, name in job.clocks) for name in readers}
+    watched = None if job.watching is None else JobView(readers, writers, job.watching)
+    targets = writers
+    if watched is not None and job.clocks:
+        targets = {name: watched.timed(name, writer) for name, writer in writers.items()}
     surroundings = Surroundings(
-        writers, open_scorer, reports, job.settings, job.start, policies, job.references
+        targets, open_scorer, reports, job.settings, job.start, policies, job.references
     )
     graph = build(job.plan, surroundings)
+    if watched is not None:
+        on_progress = watched.begin(graph, on_progress)
     Runner(graph, readers, writers, progress, on_progress, job.restart).run()
     return JobSummary(
         {name: reader.counts for name, reader in readers.items()},

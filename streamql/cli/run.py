@@ -9,6 +9,7 @@ import click
 
 from .flags import STDIO, QueryFlags, prepared, query_flags
 from .report import say
+from .watching import watched, watching_flags
 
 _EPILOG = """\b
 Examples:
@@ -17,6 +18,7 @@ Examples:
   cat events.jsonl | streamql run query.sql --input - --output scored.jsonl
   streamql run score.sql --input events.jsonl --functions functions \\
       --function score=http://127.0.0.1:5001/score --set score.max_batch_count=100
+  streamql run query.sql --input - --metrics 9464
 \b
 A URI is a file, a folder, a pattern such as 'logs/*.jsonl.gz', or - for standard input or output.
 """
@@ -24,15 +26,16 @@ A URI is a file, a folder, a pattern such as 'logs/*.jsonl.gz', or - for standar
 
 @click.command("run", epilog=_EPILOG, short_help="Run a query over files and streams.")
 @query_flags(outputs=True)
+@watching_flags
 @click.option("--quiet", is_flag=True, help="No progress and no summary.")
 @click.pass_context
-def run_command(ctx: click.Context, flags: QueryFlags, quiet: bool) -> None:
+def run_command(ctx: click.Context, flags: QueryFlags, metrics: str | None, quiet: bool) -> None:
     """Run the query in QUERY_FILE (- for standard input) to the end of its inputs."""
     from .startup import share_the_interpreter
 
     share_the_interpreter()
     gc.disable()  # what is loaded now stays: looking for garbage in it takes a tenth of the start
-    with prepared(ctx, flags) as at:
+    with watched(ctx, metrics) as watch, prepared(ctx, flags) as at:
         from .console import console_shown
         from .progress import Progress, wanted
 
@@ -51,7 +54,7 @@ def run_command(ctx: click.Context, flags: QueryFlags, quiet: bool) -> None:
             console_shown(ctx, quiet),
             Progress(ctx.find_root().color) if shown else nullcontext() as progress,
         ):
-            summary = job.run(progress)
+            summary = job.run(progress, watch)
     if not quiet:
         for sentence in summary.sentences():
             say(sentence, ctx)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -20,6 +21,8 @@ class Node:
         marks: the watermark of each port.
         mark: the least of them.
         sent: the watermark of what the operator has put out.
+        taken, given: rows that went into the operator, and that came out.
+        seconds: time the operator has worked, those below it not counted.
     """
 
     make: Callable[[], Operator]
@@ -32,19 +35,30 @@ class Node:
         self.marks = [BEGIN] * self.ports
         self.mark = BEGIN
         self.sent = BEGIN
+        self.taken = self.given = 0
+        self.seconds = 0.0
 
     def push(self, batches: Iterable[Batch]) -> bool:
         """Send batches of this node on; tells whether there were any."""
         moved = False
-        for batch in batches:
+        began = time.perf_counter()
+        for batch in batches:  # most operators work when they are asked for the next batch
+            self.seconds += time.perf_counter() - began
+            self.given += batch.count
             moved = True
             for below, port in self.below:
                 below.take(batch, port)
+            began = time.perf_counter()
+        self.seconds += time.perf_counter() - began
         return moved
 
     def take(self, batch: Batch, port: int) -> None:
         """Give the operator a batch and send on what comes of it."""
-        self.push(self.operator.on_batch(batch, port))
+        self.taken += batch.count
+        began = time.perf_counter()
+        batches = self.operator.on_batch(batch, port)
+        self.seconds += time.perf_counter() - began
+        self.push(batches)
         self.forward()
 
     def advance(self, port: int, time: int) -> None:

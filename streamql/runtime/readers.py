@@ -131,6 +131,13 @@ class InputReader:
         """Whether a block is there to be taken."""
         return not self._blocks.empty()
 
+    @property
+    def backlog(self) -> int:
+        """How many events have been read and wait to be taken."""
+        with self._blocks.mutex:
+            blocks = [b for b in self._blocks.queue if isinstance(b, Decoded)]
+        return sum(len(block.rows) + len(block.bad) for block in blocks)
+
     def batches(self) -> Iterator[Batch]:
         """Yield the batches of the next block; nothing when none is there.
 

@@ -15,6 +15,7 @@ from .dead_letters import DeadLetters
 if TYPE_CHECKING:
     from .javascript import Runtimes, SourceFile
     from .scoring import ModelFunction, ScoringLoop
+    from .scoring.stats import ScoringStats
 
 
 class Functions:
@@ -135,6 +136,10 @@ class Functions:
         """Return the requests that scoring functions have made, and the rows they rejected."""
         stats = [f.stats for f in self._models()]
         return sum(s.requests for s in stats), sum(s.rejected_events for s in stats)
+
+    def stats(self) -> dict[str, ScoringStats]:
+        """Return the counters of the scoring functions, by their names."""
+        return {f.name: f.stats for f in self._models()}
 
     def _models(self) -> list[ModelFunction]:
         if self._loop is None:

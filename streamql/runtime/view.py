@@ -1,0 +1,197 @@
+"""A job as those see it who watch it run: its figures, and whether it is well.
+
+All of it is read from counters that the parts of the job keep anyway, when somebody asks.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..batch import Batch
+from ..instants import TICKS_PER_SECOND
+from .figures import named, of_inputs, of_models, of_operators, of_outputs
+from .graph import Graph, Node
+from .metrics import Collector, Histogram, Metric, labelled
+from .operators.write import Target, WriteOperator
+from .policies import BEGIN, END
+from .readers import InputReader
+from .runner import JobStatus
+
+if TYPE_CHECKING:
+    from ..udf.scoring.stats import ScoringStats
+
+Progress = Callable[[JobStatus], None]
+
+STALLED = 60.0
+"""Seconds that one round of the pipeline may take before the job counts as stalled."""
+
+
+@dataclass(frozen=True)
+class Watching:
+    """Who wants to see a job, and what they see it by.
+
+    Attributes:
+        show: is given the view of the job before it begins.
+        clock: the time of now, in ticks, by which delays are told.
+        models: returns the counters of the scoring functions, by name.
+    """
+
+    show: Callable[[JobView], None]
+    clock: Callable[[], int]
+    models: Callable[[], Mapping[str, ScoringStats]] = dict
+
+
+@dataclass(frozen=True)
+class Health:
+    """Whether a job is well, and what a person wants to know first.
+
+    Attributes:
+        well: a supervisor need not do anything.
+        status: `running`; or what is wrong: `stalled`.
+        figures: plain values for JSON.
+    """
+
+    well: bool
+    status: str
+    figures: Mapping[str, Any]
+
+
+@dataclass
+class JobView:
+    """What can be seen of a running job. Its methods may be called from any thread.
+
+    Attributes:
+        readers: of the inputs, by name.
+        writers: of the outputs, by name; they count their `rows`.
+        watching: who it is for.
+        collectors: whoever else has figures to show.
+        seconds: a clock that rises, in seconds.
+    """
+
+    readers: Mapping[str, InputReader]
+    writers: Mapping[str, Any]
+    watching: Watching
+    collectors: list[Collector] = field(default_factory=list)
+    seconds: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        self._began = self._turned = self.seconds()
+        self._nodes: dict[str, Node] = {}
+        self._delays: dict[str, Histogram] = {}
+
+    # -- told by the job --------------------------------------------------------------------
+
+    def begin(self, graph: Graph, on_progress: Progress | None) -> Progress:
+        """Show the job, which is about to begin; return what is to be told of its progress."""
+        self._nodes = named(graph.nodes)
+        self.watching.show(self)
+
+        def turned(status: JobStatus) -> None:
+            self._turned = self.seconds()
+            if on_progress is not None:
+                on_progress(status)
+
+        return turned
+
+    def timed(self, name: str, target: Target) -> Target:
+        """Return an output's target that takes down how old rows are when they get there."""
+        self._delays[name] = Histogram()
+        return _Timed(target, self.watching.clock, self._delays[name])
+
+    # -- asked by others --------------------------------------------------------------------
+
+    def health(self) -> Health:
+        """Return whether the job goes on."""
+        silent = self.seconds() - self._turned
+        well = silent < STALLED
+        delays = [delay for _, delay in self._watermark_delays()]
+        figures: dict[str, Any] = {
+            "events": sum(r.counts.events for r in self.readers.values()),
+            "rows": {name: writer.rows for name, writer in self.writers.items()},
+            "seconds": round(self.seconds() - self._began, 1),
+            "watermark_delay": round(max(delays), 3) if delays else None,
+        }
+        if not well:
+            figures["stalled_for"] = round(silent, 1)
+        return Health(well, "running" if well else "stalled", figures)
+
+    def metrics(self) -> Iterator[Metric]:
+        """Yield all figures as they are now."""
+        yield from of_inputs({name: r.counts for name, r in self.readers.items()})
+        yield from self._of_readers()
+        yield from of_outputs(
+            {name: writer.rows for name, writer in self.writers.items()},
+            dict(self._watermark_delays()),
+            self._delays,
+        )
+        yield from of_models(self._models())
+        yield from of_operators(self._nodes)
+        for collector in self.collectors:
+            yield from collector()
+
+    def _of_readers(self) -> Iterator[Metric]:
+        yield Metric(
+            "streamql_backlogged_input_events",
+            "gauge",
+            "Backlogged Input Events: events that were read and wait for the pipeline.",
+            {labelled(input=name): reader.backlog for name, reader in self.readers.items()},
+        )
+        timed = {n: r.times for n, r in self.readers.items() if isinstance(r, TimedReader)}
+        yield Metric(
+            "streamql_batch_seconds",
+            "histogram",
+            "Time from taking a batch of events to having handed on all that comes of it.",
+            {labelled(input=name): times for name, times in timed.items()},
+        )
+
+    def _models(self) -> Mapping[str, ScoringStats]:
+        """Read the counters of models again when they got a new kind of status meanwhile."""
+        for _ in range(100):
+            try:
+                return self.watching.models()
+            except RuntimeError:  # "dictionary changed size during iteration"
+                continue
+        return {}
+
+    def _watermark_delays(self) -> Iterator[tuple[str, float]]:
+        """Yield the outputs that have a watermark, and how far it is behind the clock."""
+        marks: dict[str, int] = {}
+        for node in self._nodes.values():
+            if isinstance(node.operator, WriteOperator):
+                name = node.name.removeprefix("write ")
+                marks[name] = min(node.mark, marks.get(name, END))
+        now = self.watching.clock()
+        for name, mark in marks.items():
+            if mark not in (BEGIN, END):
+                yield name, (now - mark) / TICKS_PER_SECOND
+
+
+class _Timed:
+    """Takes batches for a target and notes how old their oldest rows are."""
+
+    def __init__(self, target: Target, clock: Callable[[], int], delays: Histogram) -> None:
+        self._target = target
+        self._clock = clock
+        self._delays = delays
+
+    def put(self, batch: Batch) -> None:
+        if batch.count:
+            age = (self._clock() - int(batch.times.min())) / TICKS_PER_SECOND
+            self._delays.observe(max(age, 0.0))
+        self._target.put(batch)
+
+
+@dataclass
+class TimedReader(InputReader):
+    """An input whose batches are timed, from when the pipeline takes one to when it is done."""
+
+    times: Histogram = field(default_factory=Histogram)
+
+    def batches(self) -> Iterator[Batch]:
+        for batch in super().batches():
+            began = time.perf_counter()
+            yield batch
+            self.times.observe(time.perf_counter() - began)
