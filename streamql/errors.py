@@ -113,7 +113,24 @@ class InputError(RunError):
 
 
 class OutputError(RunError):
-    """An output cannot be written."""
+    """An output cannot be written.
+
+    `retriable` tells that nothing is wrong with the rows and the same call may well succeed later:
+    a server that went away, a database that is locked. The sink is as if it had not been called.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        span: Span | None = None,
+        hint: str | None = None,
+        *,
+        row: int | None = None,
+        event: int | None = None,
+        retriable: bool = False,
+    ) -> None:
+        super().__init__(message, span, hint, row=row, event=event)
+        self.retriable = retriable
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
