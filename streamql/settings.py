@@ -49,6 +49,8 @@ class Settings:
             time, not at that of the clock.
         dead_letters: file that gets the rows a scoring function with `on_error=dead_letter` could
             not score, as JSON lines.
+        record_calls: file that gets every row of scoring functions with its answer.
+        replay_calls: such a file, which answers in place of the models.
         allowed_hosts: the hosts that models may be on; None for any.
         functions: settings of functions as text, by the function's name in lower case.
     """
@@ -68,6 +70,8 @@ class Settings:
     policy: str | None = _setting(None, units.word("adjust", "drop"))
     replay: bool = _setting(False, units.flag)
     dead_letters: str | None = _setting(None, units.path)
+    record_calls: str | None = _setting(None, units.path)
+    replay_calls: str | None = _setting(None, units.path)
     allowed_hosts: tuple[str, ...] | None = _setting(None, units.hosts)
     functions: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
 

@@ -75,6 +75,11 @@ def pairs(flag: str, form: str, values: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def present(**flags: str | None) -> dict[str, str]:
+    """Return the flags that are given, as settings of the same names."""
+    return {name: value for name, value in flags.items() if value is not None}
+
+
 def functions(values: Iterable[str]) -> dict[str, str]:
     """Return `--function ALIAS=SPEC` by alias; `udf.` or `uda.` may stand before the alias."""
     found = pairs("--function", "ALIAS=SPEC", values)

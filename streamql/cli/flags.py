@@ -35,6 +35,8 @@ class QueryFlags:
     functions: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
     replay: bool = False
+    record_calls: str | None = None
+    replay_calls: str | None = None
     no_color: bool = False
 
 
@@ -117,6 +119,14 @@ _SURROUNDINGS = (
         is_flag=True,
         help="Take the events of a pipe as history: each arrives at its own time, not now.",
     ),
+    click.option(
+        "--record-calls",
+        metavar="FILE",
+        help="Keep every row of scoring functions with its answer.",
+    ),
+    click.option(
+        "--replay-calls", metavar="FILE", help="Answer from such a file; no model is asked."
+    ),
     click.option("--no-color", is_flag=True, help="No colours on standard error."),
 )
 
@@ -169,6 +179,7 @@ def prepared(ctx: click.Context, flags: QueryFlags) -> Iterator[Prepared]:
     given = arguments.pairs("--set", "KEY=VALUE", flags.settings)
     if flags.replay:
         given["replay"] = "true"
+    given |= arguments.present(record_calls=flags.record_calls, replay_calls=flags.replay_calls)
     chosen = Settings.load(SETTINGS_FILE, os.environ, given)
     with Engine(chosen) as engine:
         engine.on_warning = lambda text: say(f"warning: {text}", ctx)

@@ -10,6 +10,7 @@ from ..errors import UsageError
 from ..functions.aggregate import AggregateSpec
 from ..functions.registry import Function
 from ..settings import Settings
+from .call_files import CallFiles
 from .dead_letters import DeadLetters
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Functions:
         self._javascript: Runtimes | None = None
         self._loop: ScoringLoop | None = None
         self._dead_letters: DeadLetters | None = None
+        self._calls = CallFiles(settings.record_calls, settings.replay_calls)
 
     def by_alias(self) -> dict[str, Function]:
         """Return the functions by their lower-case alias. Raises UsageError for stray settings."""
@@ -89,7 +91,8 @@ class Functions:
         for url in (spec, settings.get("signature", "")):
             if self._settings.allowed_hosts is not None and "://" in url:
                 refuse_host(alias, url, self._settings.allowed_hosts)
-        made = model_function(alias, spec, settings, self._loop)
+        made = model_function(alias, spec, settings, self._loop, self._calls.replayed())
+        made.recorder = self._calls.recorder()
         made.on_warning = self._on_warning
         if self._settings.dead_letters is not None:
             made.on_dead_letter = self._letters(self._settings.dead_letters).put
@@ -154,11 +157,12 @@ class Functions:
         return self._dead_letters
 
     def close(self) -> None:
-        """Let go of V8, of the connections and of the file of dead letters."""
+        """Let go of V8, of the connections and of the files of calls and dead letters."""
         for function in self._functions.values():
             function.close()
         if self._dead_letters is not None:
             self._dead_letters.close()
+        self._calls.close()
         if self._javascript is not None:
             self._javascript.close()
         if self._loop is not None:

@@ -9,6 +9,7 @@ from typing import Any
 from ... import units
 from ...errors import UsageError
 from . import options
+from .calls import RecordedCalls
 from .client import shown_url
 from .function import ModelFunction, ScoringFunction
 from .isolated import IsolatedFunction, IsolatedSettings
@@ -78,11 +79,16 @@ def scoring_function(
 
 
 def model_function(
-    alias: str, spec: str, given: Mapping[str, str], loop: ScoringLoop
+    alias: str,
+    spec: str,
+    given: Mapping[str, str],
+    loop: ScoringLoop,
+    calls: RecordedCalls | None = None,
 ) -> ModelFunction:
     """Return the function `udf.alias` of a model with its settings given as text.
 
-    Raises UsageError for a setting that is not there, or not for this kind of model.
+    With recorded `calls`, these answer in place of the model, which need not be there. Raises
+    UsageError for a setting that is not there, or not for this kind of model.
     """
     suffix = "" if "://" in spec else Path(spec).suffix.lower()
     local: dict[str, Any] = {}
@@ -103,4 +109,10 @@ def model_function(
     if local.get("isolate"):
         # processes cost memory, and what ends one ends the next one too more often than not
         shared = {"parallel_requests": "1", "max_retries": "2", **shared}
-    return scoring_function(alias, spec, ScoringSettings.from_strings(shared, alias), loop, local)
+    settings = ScoringSettings.from_strings(shared, alias)
+    if calls is None:
+        return scoring_function(alias, spec, settings, loop, local)
+    from .replay import RemoteReplayedFunction, ReplayedFunction  # noqa: PLC0415 - few jobs replay
+
+    here = suffix in _LOCAL and not local.get("isolate") and not settings.on_error.drops
+    return (ReplayedFunction if here else RemoteReplayedFunction)(alias, settings, calls)

@@ -13,6 +13,7 @@ from ...errors import BindError, FunctionError, Span, UsageError
 from ...functions.registry import Function, Volatility
 from ...types import Type
 from .cache import AnswerCache, CachingScorer
+from .calls import CallRecorder, Signed
 from .client import HttpTransport, check_url, shown_url
 from .discovery import Learned, address, learn, needed
 from .door import Door
@@ -24,6 +25,7 @@ from .scorer import Scorer
 from .settings import OnError, ScoringSettings
 from .stats import ScoringStats
 from .ticket import Letter
+from .transport import Transport
 from .tuner import Tuner
 from .watch import Watch
 
@@ -36,12 +38,14 @@ class ModelFunction(Function):
         on_warning: gets a line for the user when the model does not answer; from any thread.
         on_dead_letter: gets the record of a row that could not be scored, with
             `on_error=dead_letter`; from the thread that takes results, in the order of the rows.
+        recorder: keeps every row with its answer.
     """
 
     volatility = Volatility.STABLE
     can_fail = True
     on_warning: Callable[[str], None] | None = None
     on_dead_letter: Callable[[Letter], None] | None = None
+    recorder: CallRecorder | None = None
 
     def __init__(self, name: str, settings: ScoringSettings) -> None:
         self.name = name
@@ -52,6 +56,10 @@ class ModelFunction(Function):
     @abstractmethod
     def open(self, partition: int = 0) -> Scorer:
         """Return a new scorer, for one partition of a job. The caller closes it."""
+
+    @abstractmethod
+    def transport(self) -> Transport:
+        """Return a new way to the model, which is loaded, or asked for what is not known of it."""
 
     def check(self, types: Sequence[Type], span: Span, spans: Sequence[Span]) -> Type:
         if len(types) != 1:
@@ -122,6 +130,17 @@ class ModelFunction(Function):
             )
         return self.on_dead_letter
 
+    def _recorded(self, scorer: Scorer, transport: Transport) -> Scorer:
+        """Return the scorer, with one before it that notes its answers if they are recorded."""
+        if self.recorder is None:
+            return scorer
+        from .recording import RecordingScorer  # noqa: PLC0415 - few jobs record
+
+        settings = self.settings
+        signed = Signed(transport.target, settings.protocol.name, str(settings.returns))
+        self.recorder.sign(self.name, signed)
+        return RecordingScorer(scorer, self.name, self.recorder)
+
     def _warn(self, text: str) -> None:
         if self.on_warning is not None:
             self.on_warning(text)
@@ -169,11 +188,7 @@ class ScoringFunction(ModelFunction):
 
     def open(self, partition: int = 0) -> Scorer:
         sink = self._sink()
-        if needed(self.settings):
-            self._learn()
-        settings = self.settings
-        url = address(self.name, self.url, settings.protocol)
-        transport = HttpTransport(url, settings, self._clock)
+        transport, settings = self.transport(), self.settings
         endless = settings.total_timeout is None and settings.max_retries is None
         watch = Watch(self.name, transport.target, endless, self._warn, self._clock)
         stats, clock = self._counters(), self._clock
@@ -184,10 +199,18 @@ class ScoringFunction(ModelFunction):
         exchange = Exchange(self.name, transport, settings, stats, watch, clock, self._door, tuner)
         cache = self._answers()
         bury = sink if cache is None else None
+        scorer: Scorer
         scorer = HttpScorer(settings, transport, exchange, stats, self._loop, bury, tuner)
+        scorer = self._recorded(scorer, transport)
         if cache is None:
             return scorer
         return CachingScorer(scorer, cache, self._counters(), sink)
+
+    def transport(self) -> HttpTransport:
+        if needed(self.settings):
+            self._learn()
+        url = address(self.name, self.url, self.settings.protocol)
+        return HttpTransport(url, self.settings, self._clock)
 
     def _answers(self) -> AnswerCache | None:
         """Return the cache, one for all partitions."""

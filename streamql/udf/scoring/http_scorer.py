@@ -235,6 +235,9 @@ class HttpScorer(Scorer):
         start = 0
         known = len(outcome.column)
         for part in batch.parts:
+            for row, failure in outcome.causes:
+                if start <= row < start + part.stop - part.start:
+                    part.owner.blame(part.start + row - start, failure)
             count = min(part.stop - part.start, known - start)
             if count > 0:
                 decided = outcome.decided

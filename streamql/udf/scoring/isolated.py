@@ -290,9 +290,7 @@ class IsolatedFunction(ModelFunction):
         settings, clock = self.settings, Clock()
         sink = self._sink()
         # a scorer asks for no more of its transport than this one has
-        transport: Any = WorkerTransport(
-            self.name, self.path, settings, self._isolation.start_timeout
-        )
+        transport: Any = self.transport()
         watch = Watch(self.name, transport.target, False, self._warn, clock)
         stats = self._counters()
         limits = settings.batch_limits, settings.parallel_limits
@@ -304,4 +302,8 @@ class IsolatedFunction(ModelFunction):
         except BaseException:
             scorer.close()
             raise
-        return scorer
+        return self._recorded(scorer, transport)
+
+    def transport(self) -> Transport:
+        timeout = self._isolation.start_timeout
+        return WorkerTransport(self.name, self.path, self.settings, timeout)

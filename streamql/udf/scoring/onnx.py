@@ -255,11 +255,14 @@ class OnnxFunction(ModelFunction):
 
     def open(self, partition: int = 0) -> Scorer:
         sink = self._sink()
-        transport, clock = OnnxTransport(self._load()), Clock()
+        transport, clock = self.transport(), Clock()
         watch = Watch(self.name, transport.target, False, self._warn, clock)
         stats = self._counters()
         exchange = Exchange(self.name, transport, self.settings, stats, watch, clock)
-        return ScriptScorer(self.settings, exchange, stats, sink)
+        return self._recorded(ScriptScorer(self.settings, exchange, stats, sink), transport)
+
+    def transport(self) -> Transport:
+        return OnnxTransport(self._load())
 
 
 class DroppingOnnxFunction(OnnxFunction):

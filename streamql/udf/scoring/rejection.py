@@ -32,6 +32,7 @@ class Outcome:
         drops: whether these leave the stream.
         rejected: dead letters, each with its row.
         failed: the row at which the job has to stop, and why.
+        causes: the rows that could not be scored, each with its failure.
     """
 
     column: Column
@@ -39,6 +40,7 @@ class Outcome:
     drops: bool = False
     rejected: list[tuple[int, Letter]] = field(default_factory=list)
     failed: tuple[int, FunctionError] | None = None
+    causes: list[tuple[int, Failure]] = field(default_factory=list)
 
 
 class Stop(Exception):
@@ -77,6 +79,8 @@ class Rejections:
         """
         policy = self._settings.on_error
         lasting = not failure.rows_to_blame and not failure.spent
+        if not lasting:
+            outcome.causes += [(row, failure) for row in range(start, stop)]
         if policy.action is OnError.FAIL or lasting:
             raise Stop(start, self._error(batch, start, stop, failure))
         self._stats.rejected_events += stop - start

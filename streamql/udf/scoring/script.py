@@ -67,12 +67,15 @@ class ScriptFunction(ModelFunction):
 
     def open(self, partition: int = 0) -> Scorer:
         sink = self._sink()
-        self._script.load()
-        transport, clock = ScriptTransport(self._script), Clock()
+        transport, clock = self.transport(), Clock()
         watch = Watch(self.name, transport.target, False, self._warn, clock)
         stats = self._counters()
         exchange = Exchange(self.name, transport, self.settings, stats, watch, clock)
-        return ScriptScorer(self.settings, exchange, stats, sink)
+        return self._recorded(ScriptScorer(self.settings, exchange, stats, sink), transport)
+
+    def transport(self) -> Transport:
+        self._script.load()
+        return ScriptTransport(self._script)
 
 
 class DroppingScriptFunction(ScriptFunction):
@@ -123,13 +126,16 @@ class ScriptScorer(Scorer):
             raise AssertionError("a script's exchange waited")
         for row, letter in outcome.rejected:
             ticket.reject(start + row, letter)
+        for row, failure in outcome.causes:
+            ticket.blame(start + row, failure)
+        if len(outcome.column):
+            known = None if outcome.decided is None else outcome.decided[: len(outcome.column)]
+            ticket.fill(start, outcome.column, known, outcome.drops)
         if outcome.failed is not None:
             row, error = outcome.failed
             ticket.fail(
                 FunctionError(error.message, hint=error.hint, row=start + row, event=error.event)
             )
-            return
-        ticket.fill(start, outcome.column, outcome.decided, outcome.drops)
 
     def flush(self, final: bool = False) -> None:
         """Nothing is ever queued."""

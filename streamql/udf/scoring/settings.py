@@ -68,7 +68,8 @@ def _policy(value: str) -> Policy:
     return Policy(OnError(word))
 
 
-def _returns(value: str) -> Type:
+def type_of_answers(value: str) -> Type:
+    """Read the type of a call's answers, `any` included. Raises ValueError."""
     if value.strip().lower() == "any":
         return Type.ANY
     found = type_named(value)
@@ -121,7 +122,7 @@ class ScoringSettings:
     max_retries: int | None = option(None, units.count(0, 1_000_000), http_only=True)
     max_answer_bytes: int = option(100_000_000, units.size(1, 2**31), http_only=True)
     on_error: Policy = option(Policy(), _policy)
-    returns: Type = option(Type.ANY, _returns)
+    returns: Type = option(Type.ANY, type_of_answers)
     key: Secret | None = option(None, options.secret, http_only=True)
     ca_file: str | None = option(None, options.file, http_only=True)
     client_cert: str | None = option(None, options.file, http_only=True)
