@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from .connectors.catalog import open_source
 from .connectors.contract import Reader, Source
+from .connectors.following import Following
 from .connectors.memory import MemorySource
 from .connectors.versions import OneVersion, Versions, versions_of
 from .errors import InternalError
@@ -70,8 +71,9 @@ class Reading:
 class Inputs:
     """What can stand in FROM."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, warn: Callable[[str], None]) -> None:
         self._settings = settings
+        self._warn = warn
         self._inputs: dict[str, Input] = {}
 
     def add(self, name: str, given: Input, timestamp: str | None) -> None:
@@ -83,7 +85,7 @@ class Inputs:
 
     def add_uri(self, name: str, uri: str) -> None:
         """Add a file, folder, pattern or standard input. Raises UsageError when it is not there."""
-        self.add(name, _of_uri(uri, self._settings), None)
+        self.add(name, _of_uri(uri, self._settings, self._warn), None)
 
     def add_reference(self, name: str, given: Any) -> None:
         """Add reference data: a path or URI, or data given in Python. Raises UsageError."""
@@ -134,15 +136,19 @@ class Inputs:
         return lambda: Reading(self._inputs[name].make())
 
 
-def _of_uri(uri: str, settings: Settings) -> Input:
-    source = open_source(uri, block_bytes=settings.batch_bytes)
+def _of_uri(uri: str, settings: Settings, warn: Callable[[str], None]) -> Input:
+    strict = settings.input_errors == "fail"
+    following = Following(settings.poll_interval, settings.follow_quiet, strict, warn)
+    source = open_source(uri, None, settings.batch_bytes, settings.follow, following)
     return Input(lambda: source, uri=uri, live=source.live)
 
 
-def input_of(source: Any, settings: Settings) -> Input:
+def input_of(source: Any, settings: Settings, warn: Callable[[str], None]) -> Input:
     """Return the input for data or a path given in Python. Raises UsageError for other things."""
     if isinstance(source, str | Path):
-        return _of_uri(str(source), settings)
+        return _of_uri(str(source), settings, warn)
+    if isinstance(source, Source):
+        return Input(lambda: source, live=source.live)
     made = MemorySource(source)
     return Input(lambda: made, _shape_of(source))
 

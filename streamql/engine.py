@@ -49,7 +49,7 @@ class Engine:
         self.restart = False
         """For tests: replaces all operators by new ones with the same state after each batch."""
         self._now = now or (lambda: time.time_ns() // 100)
-        self._inputs = Inputs(self.settings)
+        self._inputs = Inputs(self.settings, self._warn)
         self._functions = Functions(self.settings, lambda text: self.on_warning(text))
 
     # -- inputs -----------------------------------------------------------------------------
@@ -63,7 +63,7 @@ class Engine:
                 iterator or async iterator of dicts or tables, or a path or URI.
             timestamp: the column that is the event's time where the query has no TIMESTAMP BY.
         """
-        self._inputs.add(name, input_of(source, self.settings), timestamp)
+        self._inputs.add(name, input_of(source, self.settings, self._warn), timestamp)
 
     def register_uri(self, name: str, uri: str) -> None:
         """Make a file, folder, pattern or `-` (standard input) readable as the input `name`."""

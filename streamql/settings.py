@@ -47,6 +47,9 @@ class Settings:
         policy: what happens to events beyond these limits: `adjust` or `drop`.
         replay: events of pipes have happened already, as those of files: they arrive at their own
             time, not at that of the clock.
+        follow: files that grow, and directories that files come into, are read for ever.
+        poll_interval: seconds between two looks at what is followed.
+        follow_quiet: seconds after which a last line without a line end is taken as it is.
         dead_letters: file that gets the rows a scoring function with `on_error=dead_letter` could
             not score, as JSON lines.
         record_calls: file that gets every row of scoring functions with its answer.
@@ -69,6 +72,9 @@ class Settings:
     out_of_order: int | None = _setting(None, units.ticks)
     policy: str | None = _setting(None, units.word("adjust", "drop"))
     replay: bool = _setting(False, units.flag)
+    follow: bool = _setting(False, units.flag)
+    poll_interval: float = _setting(0.5, units.seconds)
+    follow_quiet: float = _setting(60.0, units.seconds)
     dead_letters: str | None = _setting(None, units.path)
     record_calls: str | None = _setting(None, units.path)
     replay_calls: str | None = _setting(None, units.path)

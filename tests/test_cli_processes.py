@@ -22,6 +22,14 @@ def streamql(*arguments, **named):
     )
 
 
+def start(*arguments, **named):
+    command = [sys.executable, "-m", "streamql", *arguments]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("STREAMQL_")}
+    environment["PYTHONPATH"] = str(Path(__file__).parents[1])
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, env=environment, **pipes, **named)
+
+
 def test_a_job_writes_rows_to_standard_output_and_the_rest_to_standard_error(tmp_path):
     (tmp_path / "e.jsonl").write_text('{"a":1,"b":"x"}\n{"a":\n{"a":2.5}\n')
     done = streamql("run", "-q", "SELECT b, a INTO o FROM input", "-i", "e.jsonl", cwd=tmp_path)
@@ -131,3 +139,41 @@ def test_importing_streamql_is_light_and_complete():
         assert getattr(streamql, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'engin_'"):
         _ = streamql.engin_
+
+
+@pytest.mark.parametrize("source", ["e.jsonl", "."])
+def test_a_followed_file_gives_rows_as_it_grows_until_interrupted(tmp_path, source):
+    file = tmp_path / "e.jsonl"
+    file.write_text('{"a":1}\n{"a":')
+    command = ["run", "-q", "SELECT a FROM input", "-i", source, "--follow"]
+    running = start(*command, "--set", "poll_interval=50ms", cwd=tmp_path)
+    try:
+        assert running.stdout.readline() == b'{"a":1}\n'
+        with file.open("a") as more:
+            more.write("2}\n")
+        assert running.stdout.readline() == b'{"a":2}\n'
+        file.rename(tmp_path / "_old")
+        file.write_text('{"a":3}\n')
+        assert running.stdout.readline() == b'{"a":3}\n'
+        running.send_signal(signal.SIGINT)
+        assert running.wait(30) in (0, 130)
+        assert b"error" not in running.stderr.read()
+    finally:
+        running.kill()
+        running.communicate()
+
+
+def test_follow_takes_a_pipe_as_it_is(tmp_path):
+    command = ["run", "-q", "SELECT a FROM input", "-i", "-", "--follow"]
+    running = start(*command, stdin=subprocess.PIPE, cwd=tmp_path)
+    try:
+        running.stdin.write(b'{"a":1}\n')
+        running.stdin.flush()
+        assert running.stdout.readline() == b'{"a":1}\n'
+        running.stdin.close()
+        assert running.wait(30) == 0
+    finally:
+        running.kill()
+        running.stdout.close()
+        running.stderr.close()
+        running.wait()

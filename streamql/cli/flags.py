@@ -35,6 +35,7 @@ class QueryFlags:
     functions: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
     replay: bool = False
+    follow: bool = False
     record_calls: str | None = None
     replay_calls: str | None = None
     no_color: bool = False
@@ -120,6 +121,11 @@ _SURROUNDINGS = (
         help="Take the events of a pipe as history: each arrives at its own time, not now.",
     ),
     click.option(
+        "--follow",
+        is_flag=True,
+        help="Go on with what files grow by and with new files, until Ctrl-C.",
+    ),
+    click.option(
         "--record-calls",
         metavar="FILE",
         help="Keep every row of scoring functions with its answer.",
@@ -179,6 +185,8 @@ def prepared(ctx: click.Context, flags: QueryFlags) -> Iterator[Prepared]:
     given = arguments.pairs("--set", "KEY=VALUE", flags.settings)
     if flags.replay:
         given["replay"] = "true"
+    if flags.follow:
+        given["follow"] = "true"
     given |= arguments.present(record_calls=flags.record_calls, replay_calls=flags.replay_calls)
     chosen = Settings.load(SETTINGS_FILE, os.environ, given)
     with Engine(chosen) as engine:

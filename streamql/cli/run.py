@@ -15,6 +15,7 @@ _EPILOG = """\b
 Examples:
   streamql run query.sql --input events.jsonl
   streamql run -q "SELECT id, fare * 1.1 AS gross FROM rides" --input rides=rides.jsonl
+  streamql run query.sql --input 'logs/*.jsonl' --follow --output alerts.jsonl
   cat events.jsonl | streamql run query.sql --input - --output scored.jsonl
   streamql run score.sql --input events.jsonl --functions functions \\
       --function score=http://127.0.0.1:5001/score --set score.max_batch_count=100

@@ -16,6 +16,7 @@ from ..formats.catalog import Format
 from ..formats.compression import Compression, Decompressor
 from ..formats.decoded import Decoded
 from .contract import Position, Reader, last_event, shifted
+from .heads import HEAD_BYTES, has_head, head_of
 
 BLOCK_BYTES = 4 * 1024 * 1024
 _AHEAD = 2
@@ -29,7 +30,8 @@ class ByteReader(Reader):
         file: unbuffered: a read returns what is there, and waits only when there is nothing.
         layout: the format and the compression, settled.
         name: how messages call the stream.
-        position: as many events as its "events" counts are skipped.
+        position: where to go on: behind its "bytes", which a file has that can be read from there;
+            else as many events as its "events" counts are skipped.
         base: number of the last event before the stream.
         where: put behind the reasons of bad events.
     """
@@ -47,9 +49,34 @@ class ByteReader(Reader):
         self.events = base
         self._base = base
         self._where = where
+        self._first = base
         self._file = file
         self._skip = int((position or {}).get("events", 0))
-        self._steps = _whole(file) if layout.whole_file else _blocks(file, layout)
+        self._head = str((position or {}).get("head", ""))
+        regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+        # a pipe may pause: nothing is held back
+        self._decoder = None if layout.whole_file else layout.decoder(_AHEAD if regular else 0)
+        self._unpacker = Decompressor(layout.compression or Compression.NONE)
+        self._seeks = regular and self._decoder is not None
+        if position and position.get("bytes"):
+            self._resume(position)
+        self._steps = self._blocks(layout) if self._decoder is not None else _whole(file)
+
+    def _resume(self, position: Position) -> None:
+        """Go on where an earlier reader stopped. Raises InputError when the file is another."""
+        size, done = os.fstat(self._file.fileno()).st_size, int(position["bytes"])
+        found = f"it has {size:,}" if size < done else "it begins with others"
+        if size < done or not has_head(self._file.fileno(), self._head):
+            raise InputError(
+                f"{self.name} is not the file it was: reading stopped after {done:,} bytes, and "
+                f"{found}",
+                hint="put the file back, or start again without the checkpoint",
+            )
+        self._file.seek(done)
+        assert self._decoder is not None
+        self._decoder.resume(position)
+        self.events = self._base = self._skip
+        self._skip = 0
 
     def read(self) -> list[Decoded] | None:
         found: list[Decoded] = []
@@ -60,7 +87,7 @@ class ByteReader(Reader):
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise InputError(
-                f"cannot read {self.name} after {self.events - self._base:,} events: {reason}"
+                f"cannot read {self.name} after {self.events - self._first:,} events: {reason}"
             ) from error
         if step is None:
             return None
@@ -73,36 +100,42 @@ class ByteReader(Reader):
         return found
 
     def position(self) -> Position:
-        return {"events": max(self.events, self._skip)}
+        events = {"events": max(self.events, self._skip)}
+        if not self._seeks or self._unpacker.kind is not Compression.NONE or self._decoder is None:
+            return events
+        place = self._decoder.place()
+        if place is None or not place["bytes"]:
+            return events
+        if int(self._head.partition(":")[0] or 0) < min(place["bytes"], HEAD_BYTES):
+            self._head = head_of(self._file.fileno(), place["bytes"])
+        return {**events, **place, "head": self._head}
 
     def close(self) -> None:
         self._file.close()
 
     def _damaged(self, error: InputError) -> InputError:
-        fine = self.events - self._base
+        fine = self.events - self._first
         message = f"{self.name}: {error.message} ({fine:,} events before that are fine)"
         return InputError(message, hint=error.hint, event=error.event)
 
+    def _blocks(self, layout: Format) -> Iterator[list[Decoded]]:
+        """Yield the events of each block of a stream.
 
-def _blocks(file: FileIO, layout: Format) -> Iterator[list[Decoded]]:
-    """Yield the events of each block of a stream.
-
-    A damaged stream raises only after all whole events before the damage have been yielded; a
-    record that the damage cuts is no event.
-    """
-    unpacker = Decompressor(layout.compression or Compression.NONE)
-    regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-    decoder = layout.decoder(_AHEAD if regular else 0)  # a pipe may pause: nothing is held back
-    while True:
-        data = file.read(layout.block_bytes)
-        if data is None:  # a pipe that does not block has nothing now: wait by select
-            select.select([file], [], [])
-            continue
-        for block in unpacker.feed(data) if data else unpacker.finish():
-            yield decoder.feed(block)
-        if not data:
-            yield decoder.finish()
-            return
+        A damaged stream raises only after all whole events before the damage have been yielded; a
+        record that the damage cuts is no event.
+        """
+        file, decoder = self._file, self._decoder
+        assert decoder is not None
+        while True:
+            data = file.read(layout.block_bytes)
+            if data is None:  # a pipe that does not block has nothing now: wait by select
+                select.select([file], [], [])
+                continue
+            for block in self._unpacker.feed(data) if data else self._unpacker.finish():
+                yield decoder.feed(block)
+            if not data:
+                yield decoder.finish()
+                return
 
 
 def _whole(file: FileIO) -> Iterator[list[Decoded]]:

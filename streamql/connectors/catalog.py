@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 
 from ..errors import UsageError, suggest
-from ..formats.catalog import Format
+from ..formats.catalog import Format, flag_named
 from .console import ConsoleSink, ConsoleSource
 from .contract import Sink, Source
-from .file import FileSource
+from .file import FileSource, is_regular
 from .filesink import open_file_sink
+from .following import Following
 from .uri import Uri, parse_uri
 
 SCHEMES = ("file",)
@@ -18,20 +20,31 @@ SCHEMES = ("file",)
 
 
 def open_source(
-    text: str, options: Mapping[str, str] | None = None, block_bytes: int | None = None
+    text: str,
+    options: Mapping[str, str] | None = None,
+    block_bytes: int | None = None,
+    follow: bool = False,
+    following: Following | None = None,
 ) -> Source:
     """Return the source a URI means; `options` win over those in the URI.
 
-    `block_bytes` are read at a time.
+    `block_bytes` are read at a time. With `follow`, or where the URI says so, files are followed.
     """
     uri = parse_uri(text)
-    layout = Format.of_options({**uri.options, **(options or {})})
+    given = {**uri.options, **(options or {})}
+    follow = flag_named("follow", given.pop("follow", str(follow)))
+    layout = Format.of_options(given)
     if block_bytes is not None:
         layout = replace(layout, block_bytes=block_bytes)
     match uri.scheme:
         case "console":
             return ConsoleSource(layout)
         case "file":
+            path = os.path.expanduser(uri.path)
+            if follow and (is_regular(path) or os.path.isdir(path)):  # a pipe is live by itself
+                from .follow import FollowedFiles  # loaded for jobs that follow
+
+                return FollowedFiles(uri.path, layout, following or Following())
             return FileSource(uri.path, layout)
         case _:
             raise _unknown(uri)

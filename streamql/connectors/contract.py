@@ -15,7 +15,7 @@ import pyarrow as pa
 from ..column import Column
 from ..formats.decoded import Decoded
 
-Position: TypeAlias = Mapping[str, int | str]
+Position: TypeAlias = Mapping[str, Any]
 """Where a reader is: small values that fit into JSON; only its connector understands them."""
 
 ALL = "all"

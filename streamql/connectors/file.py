@@ -51,30 +51,43 @@ def is_regular(file: str | int) -> bool:
 def find_files(path: str) -> list[str]:
     """Return the files a path, a pattern or a directory means, sorted; `UsageError` if none."""
     path = os.path.expanduser(path)
-    if os.path.isdir(path):
-        found = _files_below(path)
-        if not found:
-            raise UsageError(
-                f"the directory {path} has no files",
-                hint="names that start with a dot or an underscore are left out",
-            )
+    try:
+        found = list_files(path)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UsageError(f"cannot look into {path}: {reason}") from error
+    if found:
         return found
+    if os.path.isdir(path):
+        raise UsageError(
+            f"the directory {path} has no files",
+            hint="names that start with a dot or an underscore are left out",
+        )
+    if glob.has_magic(path):
+        raise UsageError(f"no file matches {path}", hint=_near(path))
+    raise UsageError(f"there is no file {path}", hint=_near(path))
+
+
+def list_files(path: str) -> list[str]:
+    """Return the files a path, a pattern or a directory means now, sorted. Raises OSError."""
+    if os.path.isdir(path):
+        return _files_below(path)
     if os.path.exists(path):
         return [path]
     if glob.has_magic(path):
-        found = []
-        for match in sorted(glob.glob(path, recursive=True)):
-            found += [match] if not os.path.isdir(match) else []
-        if not found:
-            raise UsageError(f"no file matches {path}", hint=_near(path))
-        return found
-    raise UsageError(f"there is no file {path}", hint=_near(path))
+        return [m for m in sorted(glob.glob(path, recursive=True)) if not os.path.isdir(m)]
+    return []
 
 
 def _files_below(directory: str) -> list[str]:
     """Return all files below a directory, sorted by path, hidden ones left out."""
+
+    def refuse(error: OSError) -> None:
+        if error.filename == directory:
+            raise error
+
     found: list[str] = []
-    for parent, directories, files in os.walk(directory):
+    for parent, directories, files in os.walk(directory, onerror=refuse):
         directories[:] = sorted(d for d in directories if d[0] not in "._")
         found += [os.path.join(parent, f) for f in files if f[0] not in "._"]
     return sorted(found)
@@ -121,9 +134,8 @@ class _FilesReader(Reader):
                     return None
                 self._current = self._open(self._paths[self._next])
             found = self._current.read()
-            events = int(self._current.position()["events"])
             path = self._paths[self._next]
-            self._position = {"file": path, "before": self._base, "events": events}
+            self._position = {"file": path, "before": self._base, **self._current.position()}
             if found is not None:
                 return found
             self._base = max(self._base, self._current.events)
@@ -139,7 +151,8 @@ class _FilesReader(Reader):
             reason = (error.strerror or str(error)).lower()
             raise InputError(f"cannot read {path}: {reason}") from error
         where = f" (in {path})" if len(self._paths) > 1 else ""
-        return ByteReader(file, self._format.of_file(path), path, self._position, self._base, where)
+        at = self._position if path == self._position["file"] else None
+        return ByteReader(file, self._format.of_file(path), path, at, self._base, where)
 
     def position(self) -> Position:
         return self._position

@@ -65,7 +65,7 @@ class Format:
             name,
             None if compression is None else compression_named(compression),
             None if delimiter is None else delimiter_named(delimiter),
-            _flag("header", options.get("header", "true")),
+            flag_named("header", options.get("header", "true")),
         )
 
     def of_file(self, path: str) -> Format:
@@ -122,7 +122,7 @@ class Format:
                 return JsonLinesEncoder()
 
 
-def _flag(name: str, text: str) -> bool:
+def flag_named(name: str, text: str) -> bool:
     """Return the truth a user wrote."""
     if text.lower() in ("true", "1", "yes", "on"):
         return True

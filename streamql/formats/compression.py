@@ -95,6 +95,11 @@ class Decompressor:
                 self.given += len(block)
                 yield block
 
+    @property
+    def whole(self) -> bool:
+        """Whether the stream may end here."""
+        return self._unpacker is None
+
     def finish(self) -> Iterator[bytes]:
         """Yield what the end of the stream completes; `InputError` when it ends too early."""
         if not self._started and self._head:

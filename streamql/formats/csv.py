@@ -23,7 +23,7 @@ from ..errors import InputError
 from ..rows import ColumnRows
 from ..text import mask_of
 from ..types import DATETIME_MARK, Type
-from .decoded import SAMPLE_BYTES, BadEvent, Decoded
+from .decoded import SAMPLE_BYTES, BadEvent, Decoded, Place
 from .records import RecordCutter
 
 _BOM = b"\xef\xbb\xbf"
@@ -60,8 +60,20 @@ class CsvDecoder:
         self._started = False
         self._events = 0
         self._lines = 0
+        self._fed = 0
+
+    def place(self) -> Place | None:
+        if self._names is None:
+            return {"bytes": 0, "lines": 0}
+        done = self._fed - self._cutter.pending
+        return {"bytes": done, "lines": self._lines, "columns": self._names}
+
+    def resume(self, place: Place) -> None:
+        self._started, self._names = True, list(place["columns"])
+        self._fed, self._lines = place["bytes"], place["lines"]
 
     def feed(self, data: bytes) -> list[Decoded]:
+        self._fed += len(data)
         if not self._started:
             data = self._head + data
             if len(data) < len(_BOM):

@@ -7,13 +7,17 @@ One that needs the whole file (parquet has its index at the end) offers a functi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..rows import Rows
+
+Place: TypeAlias = Mapping[str, Any]
+"""Where a decoder can go on."""
 
 SAMPLE_BYTES = 200
 """How much of a bad event is kept to show it."""
@@ -61,11 +65,20 @@ class Decoder(Protocol):
     `finish` comes once, after the last `feed`, and returns what the end of the input completes.
     A file that is not of the format at all raises `InputError`; a single event that does not fit is
     a `BadEvent`.
+
+    `place` tells where another decoder can go on behind the events that were returned: after so
+    many `bytes`, and what else `resume` must know, in values that fit into JSON; None where a
+    decoder can only begin at the start. `resume` comes before the first `feed`; the events are
+    numbered from 1 again.
     """
 
     def feed(self, data: bytes) -> list[Decoded]: ...
 
     def finish(self) -> list[Decoded]: ...
+
+    def place(self) -> Place | None: ...
+
+    def resume(self, place: Place) -> None: ...
 
 
 def numbered(rows: Rows, first: int) -> Decoded:

@@ -125,25 +125,34 @@ class _Held:
 
 
 class LineSplitter:
-    """Blocks of lines out of bytes."""
+    """Blocks of lines out of bytes.
 
-    def __init__(self, limit: int) -> None:
+    Attributes:
+        taken: bytes up to the end of the last line that was given; `at` of them came before.
+    """
+
+    def __init__(self, limit: int, at: int = 0) -> None:
         self._held = _Held(limit, spare=1)  # for a carriage return
+        self._fed = at
+        self.taken = at
 
     def feed(self, data: bytes) -> Iterator[bytes | Broken]:
         """Return the lines that are complete with these bytes."""
         view = memoryview(data)
-        at = 0
+        at, before = 0, self._fed
+        self._fed += len(data)
         while at < len(data):
             stop = min(at + BLOCK, len(data))
             if self._held.over:
                 end = data.find(b"\n", at, stop) + 1
                 at = end or stop
                 if end:
+                    self.taken = before + end
                     yield self._held.broken()
                 continue
             end = data.rfind(b"\n", at, stop) + 1
             if end:
+                self.taken = before + end
                 held = self._held.take()
                 yield b"".join((held, view[at:end])) if held or end - at < len(data) else data
             else:
@@ -152,6 +161,7 @@ class LineSplitter:
 
     def finish(self) -> Iterator[bytes | Broken]:
         """Return the last line, if it had no line end."""
+        self.taken = self._fed
         if self._held.over:
             yield self._held.broken()
         elif self._held.text:

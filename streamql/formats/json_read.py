@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ..errors import UsageError
 from ..types import DATETIME_MARK
-from .decoded import SAMPLE_BYTES, BadEvent, Decoded
+from .decoded import SAMPLE_BYTES, BadEvent, Decoded, Place
 from .json_found import Found
 from .json_layout import BOM, Broken, LineSplitter, Splitter, choose, unescaped
 from .json_lines import Block, Index, match
@@ -68,9 +68,10 @@ class JsonLinesDecoder:
         self._lock = Lock()
         self._ahead = ahead
         self._threads: ThreadPoolExecutor | None = None
-        self._begun: deque[Future[tuple[Decoded, int]]] = deque()
+        self._begun: deque[tuple[Future[tuple[Decoded, int]], int]] = deque()
         self._events = 0
         self._lines = 0
+        self._taken_bytes = 0
 
     def feed(self, data: bytes) -> list[Decoded]:
         """Return the events that are complete with these bytes."""
@@ -95,29 +96,46 @@ class JsonLinesDecoder:
             self._threads.shutdown()
         return found
 
+    def place(self) -> Place | None:
+        """Return where to go on: behind a line; None for other layouts."""
+        if self._splitter is not None and not isinstance(self._splitter, LineSplitter):
+            return None
+        return {"bytes": self._taken_bytes, "lines": self._lines}
+
+    def resume(self, place: Place) -> None:
+        """Go on behind a line."""
+        self._splitter = LineSplitter(self._max, place["bytes"])
+        self._taken_bytes, self._lines = place["bytes"], place["lines"]
+
     def _choose(self, *, ended: bool) -> bool:
         """Choose the splitter when the first bytes tell which; a byte order mark is dropped."""
         if len(self._head) < len(BOM) and BOM.startswith(self._head) and not ended:
             return False
+        marked = self._head.startswith(BOM)
         if self._layout == "lines":
             self._splitter = LineSplitter(self._max)
         else:
             self._splitter = choose(self._head, self._max, ended=ended)
-        if self._splitter is not None and self._head.startswith(BOM):
+        if self._splitter is None:
+            return False
+        if marked:
             del self._head[: len(BOM)]
-        return self._splitter is not None
+            if isinstance(self._splitter, LineSplitter):
+                self._splitter = LineSplitter(self._max, len(BOM))
+        return True
 
     def _decode(self, pieces: Iterable[bytes | Broken], ahead: int) -> list[Decoded]:
         """Return the events of whole lines, in order; up to `ahead` blocks stay on their way."""
         found = []
         for piece in pieces:
+            end = getattr(self._splitter, "taken", 0)
             if self._ahead and not isinstance(piece, Broken) and len(piece) >= _LARGE:
                 if self._threads is None:
                     self._threads = ThreadPoolExecutor(self._ahead, "read json")
-                self._begun.append(self._threads.submit(self._read, piece))
+                self._begun.append((self._threads.submit(self._read, piece), end))
                 continue
             found += self._taken(0)
-            found.append(self._numbered(*self._read(piece)))
+            found.append(self._numbered(*self._read(piece), end))
         found += self._taken(ahead)
         return [decoded for decoded in found if len(decoded) or decoded.bad]
 
@@ -125,15 +143,17 @@ class JsonLinesDecoder:
         """Return the blocks that were begun, but the last `ahead`."""
         found = []
         while len(self._begun) > ahead:
-            found.append(self._numbered(*self._begun.popleft().result()))
+            begun, end = self._begun.popleft()
+            found.append(self._numbered(*begun.result(), end))
         return found
 
-    def _numbered(self, decoded: Decoded, lines: int) -> Decoded:
-        """Give the events of a block, numbered from 1, their numbers in the input."""
+    def _numbered(self, decoded: Decoded, lines: int, end: int) -> Decoded:
+        """Give the events of a block, numbered from 1, their numbers; it ends at byte `end`."""
         events, line = self._events, self._lines
+        self._taken_bytes = end
         self._lines += lines
         self._events += len(decoded) + len(decoded.bad)
-        if not events:
+        if not (events or line):
             return decoded
         bad = tuple(
             replace(b, event=b.event + events, line=None if b.line is None else b.line + line)

@@ -54,10 +54,15 @@ class RecordCutter:
         self._pending_bytes = len(rest)
         return block
 
+    @property
+    def pending(self) -> int:
+        """How many bytes of a begun record are kept."""
+        return self._pending_bytes
+
     def finish(self) -> bytes:
         """Return what is left at the end of the input."""
         block = b"".join(self._pending)
-        self._pending = []
+        self._pending, self._pending_bytes = [], 0
         return block
 
     def first(self, data: bytes) -> int:
