@@ -14,12 +14,12 @@ from .connectors.contract import Reader, Source
 from .connectors.following import Following
 from .connectors.memory import MemorySource
 from .connectors.versions import OneVersion, Versions, versions_of
-from .errors import InternalError
+from .errors import InternalError, UsageError, suggest
 from .formats.decoded import Decoded
 from .formats.table import rows_from_arrow
 from .plan.nodes import Shape
 from .plan.reads import Columns
-from .rows import find
+from .rows import ColumnRows, Rows, find
 from .runtime.references import ReferenceData
 from .settings import Settings
 
@@ -126,6 +126,29 @@ class Inputs:
     def timestamps(self) -> dict[str, str]:
         """Return the default time column of the inputs that have one."""
         return {n: g.timestamp for n, g in self._inputs.items() if g.timestamp is not None}
+
+    def describe(self) -> dict[str, str]:
+        """Return where each input comes from, in words a person would use."""
+        return {name: given.uri or "registered data" for name, given in self._inputs.items()}
+
+    def sample(self, name: str) -> Rows | None:
+        """Return the first events of an input; None where reading would take them away.
+
+        Raises InputError, and UsageError for an unknown name.
+        """
+        known = find(name, self._inputs)
+        if known is None:
+            hint = suggest(name, self._inputs) or "there is " + (", ".join(self._inputs) or "none")
+            raise UsageError(f"no input {name}", hint=hint)
+        given = self._inputs[known]
+        if given.live or given.uri is None:
+            return None
+        versions = given.versions or OneVersion(given.make())
+        for version in reversed(versions.now()):
+            for block in version.blocks():
+                if len(block.rows):
+                    return block.rows
+        return ColumnRows({}, 0)
 
     def live(self) -> frozenset[str]:
         """Return the names of the inputs whose events come as they happen."""

@@ -88,7 +88,17 @@ class Engine:
         """
         self._inputs.add_reference(name, uri)
 
+    @property
+    def inputs(self) -> Inputs:
+        """What is registered, by name."""
+        return self._inputs
+
     # -- functions --------------------------------------------------------------------------
+
+    @property
+    def functions(self) -> Functions:
+        """The user functions, by alias."""
+        return self._functions
 
     def javascript(self, name: str, source: str, file: str | None = None) -> None:
         """Make a JavaScript text callable as `udf.name`, or as `uda.name` if it aggregates."""
@@ -182,10 +192,10 @@ class Engine:
         Raises CompileError here, RunError where the rows are read.
         """
         plan = self._compile(script)
-        return Result(lambda targets: self._discard(plan, targets), plan.outputs)
+        return Result(lambda targets: self._collect(plan, targets), plan.outputs)
 
-    def _discard(self, plan: Plan, targets: dict[str, Any]) -> None:
-        self._execute(plan, Opened(targets))
+    def _collect(self, plan: Plan, targets: dict[str, Any]) -> JobSummary:
+        return self._execute(plan, Opened(targets))
 
     def job(
         self,
@@ -206,7 +216,7 @@ class Engine:
             default_output: where the remaining outputs go.
         """
         if bind_input is not None:
-            self._bind_only(script, bind_input)
+            self.register_only(script, bind_input)
         plan = self._compile(script)
         opened = Opened.of_uris(plan.outputs, outputs or {}, output_dir, default_output)
         for name in (*plan.inputs, *plan.references):
@@ -218,7 +228,11 @@ class Engine:
                     )
         return Job(self, plan, opened)
 
-    def _bind_only(self, script: str, uri: str) -> None:
+    def register_only(self, script: str, uri: str) -> None:
+        """Make a URI readable as the only input of a script that is not registered yet.
+
+        Raises UsageError when there are several, or none.
+        """
         names = [n for n in input_names(parse(script)) if not self._inputs.has(n)]
         if len(names) != 1:
             listed = ", ".join(names) or "none"

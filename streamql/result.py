@@ -13,8 +13,9 @@ from .batch import MAIN, Batch
 from .column import Column, from_values
 from .errors import UsageError
 from .rows import ColumnRows, concat_rows
+from .summary import JobSummary
 
-Run = Callable[[dict[str, Any]], None]
+Run = Callable[[dict[str, Any]], JobSummary]
 _END = object()
 
 
@@ -38,6 +39,22 @@ class _Collected:
     def put(self, batch: Batch) -> None:
         self.batches.append(batch)
         self.rows += batch.count
+
+    def finish(self) -> None:
+        """Nothing is left to be done."""
+
+
+class _Told:
+    """An output whose rows are told to somebody as they come."""
+
+    def __init__(self, name: str, take: Callable[[str, list[dict[str, Any]]], None]) -> None:
+        self.rows = 0
+        self._name = name
+        self._take = take
+
+    def put(self, batch: Batch) -> None:
+        self.rows += batch.count
+        self._take(self._name, row_dicts(batch))
 
     def finish(self) -> None:
         """Nothing is left to be done."""
@@ -102,6 +119,14 @@ class Result:
             "the query has several outputs: " + ", ".join(self.outputs),
             hint=f"write result.output({self.outputs[0]!r})",
         )
+
+    def each(self, take: Callable[[str, list[dict[str, Any]]], None]) -> JobSummary:
+        """Run in this thread; `take` gets the name of an output and rows of it as they come.
+
+        Returns what the job did. What `take` raises ends the job and is raised here, and so is a
+        KeyboardInterrupt.
+        """
+        return self._run({output: _Told(output, take) for output in self.outputs})
 
     def batches(self) -> list[Batch]:
         """Run to the end and return all batches of the output."""

@@ -56,28 +56,43 @@ def test_python_block_runs_and_prints_what_it_says(tmp_path):
     assert done.stdout.splitlines() == re.findall(r"# (\{.*\})", code)
 
 
-TRANSCRIPTS = README.split("<!-- transcript: samples/taxi -->\n")[1:]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TRANSCRIPTS = [
+    pytest.param(folder, block, id=f"{page.stem}-{number}")
+    for page in PAGES
+    for number, (folder, block) in enumerate(
+        re.findall(
+            r"^<!-- transcript: (\S+) -->\n```\n(.*?)^```$",
+            page.read_text(),
+            re.DOTALL | re.MULTILINE,
+        )
+    )
+]
+"""Blocks that say `$ command` and, below, what it prints; in a copy of the folder they name. A
+command goes on in lines that begin with `> `."""
 
 
-@pytest.mark.parametrize("transcript", TRANSCRIPTS, ids=["scoring", "windows"])
-def test_transcript_shows_what_comes_out(bin_folder, tmp_path, transcript):
-    pytest.importorskip("sklearn")
-    taxi = ROOT / "samples" / "taxi"
-    if not (taxi / "model.joblib").exists():
-        pytest.skip("the model is not trained (make demo)")
-    shutil.copytree(taxi, tmp_path / "samples" / "taxi")
-    lines = blocks(transcript, "")[0].splitlines()
-    commands = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+@pytest.mark.parametrize(("folder", "transcript"), TRANSCRIPTS)
+def test_transcript_shows_what_comes_out(bin_folder, tmp_path, folder, transcript):
+    if folder == "samples/taxi":
+        pytest.importorskip("sklearn")
+        if not (ROOT / folder / "model.joblib").exists():
+            pytest.skip("the model is not trained (make demo)")
+    if (ROOT / folder).exists():
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    commands = re.findall(r"^\$ (.*(?:\n> .*)*)", transcript, re.MULTILINE)
+    script = "\n".join(command.replace("\n> ", "\n") for command in commands)
     done = subprocess.run(
-        ["bash", "-c", "exec 2>&1\n" + "\n".join(commands)],
+        ["bash", "-c", "exec 2>&1\n" + script],
         capture_output=True,
         text=True,
         cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
         env={**os.environ, "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}"},
         timeout=120,
     )
     assert done.returncode == 0, done.stdout
-    shown = [line for line in lines if not line.startswith("$ ")]
+    shown = [line for line in transcript.splitlines() if not line.startswith(("$ ", "> "))]
     assert _numberless(done.stdout.splitlines()) == _numberless(shown)
 
 
@@ -93,6 +108,7 @@ def test_command_lines_run(bin_folder, tmp_path):
     (block,) = [b for b in blocks(README, "") if b.startswith("streamql run query.sql")]
     done = subprocess.run(
         ["bash", "-ec", block],
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         cwd=tmp_path,

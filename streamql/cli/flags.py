@@ -160,8 +160,14 @@ def query_flags(*, outputs: bool = False) -> Callable[[Callable[..., None]], Cal
 
 
 @contextmanager
-def prepared(ctx: click.Context, flags: QueryFlags) -> Iterator[Prepared]:
-    """Give the engine that the flags describe, and close it at the end. Raises UsageError."""
+def prepared(
+    ctx: click.Context, flags: QueryFlags, *, needs_query: bool = True
+) -> Iterator[Prepared]:
+    """Give the engine that the flags describe, and close it at the end. Raises UsageError.
+
+    Without `needs_query` the flags may name no query: then the script is empty, and all functions
+    are loaded, since one may come.
+    """
     # the engine and what it needs are loaded here, not for --help and --version
     from ..udf.python.specs import is_python
     from .startup import skip_pandas
@@ -181,7 +187,10 @@ def prepared(ctx: click.Context, flags: QueryFlags) -> Iterator[Prepared]:
         raise UsageError(f"--output {default_output} and --output-dir are both given")
     if flags.query_file == STDIO and STDIO in (only_input, *named_inputs.values()):
         raise UsageError("standard input is both the query and an input")
-    ctx.meta[QUERY] = script = arguments.read_query(flags.query_file, flags.query)
+    script = ""
+    if needs_query or flags.query_file is not None or flags.query is not None:
+        script = arguments.read_query(flags.query_file, flags.query)
+    ctx.meta[QUERY] = script
     given = arguments.pairs("--set", "KEY=VALUE", flags.settings)
     if flags.replay:
         given["replay"] = "true"
@@ -192,7 +201,8 @@ def prepared(ctx: click.Context, flags: QueryFlags) -> Iterator[Prepared]:
     with Engine(chosen) as engine:
         engine.on_warning = lambda text: say(f"warning: {text}", ctx)
         for folder in flags.folders:
-            if arguments.may_call(script, given) or not Path(folder).is_dir():
+            called = not needs_query or arguments.may_call(script, given)
+            if called or not Path(folder).is_dir():
                 engine.functions_from(folder)
         for alias, spec in arguments.functions(flags.functions).items():
             engine.function_from(alias, spec)

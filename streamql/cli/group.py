@@ -9,12 +9,14 @@ import click
 
 from .functions import functions_command
 from .model import model_command
+from .repl import repl_command
 from .report import exit_code_of
 from .run import run_command
 
 _EPILOG = """\b
 Examples:
   streamql run query.sql --input events.jsonl
+  streamql repl --input rides=rides.jsonl
   streamql functions LEFT
   streamql model probe http://127.0.0.1:5001/score
 \b
@@ -76,5 +78,6 @@ def main() -> None:
 
 
 main.add_command(run_command)
+main.add_command(repl_command)
 main.add_command(functions_command)
 main.add_command(model_command)

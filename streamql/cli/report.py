@@ -33,10 +33,10 @@ def exit_code_of(error: BaseException, ctx: click.Context) -> int:
         say("interrupted", ctx)
         return INTERRUPTED
     if isinstance(error, StreamqlError):
-        say(_coloured(render(error, ctx.meta.get(QUERY))), ctx)
+        say(coloured(render(error, ctx.meta.get(QUERY))), ctx)
         return error.exit_code
-    say(_coloured(f"error: a defect of streamql: {type(error).__name__}: {error}"), ctx)
-    say(_coloured("hint: please report it, with the output of a run with STREAMQL_DEBUG=1"), ctx)
+    say(coloured(f"error: a defect of streamql: {type(error).__name__}: {error}"), ctx)
+    say(coloured("hint: please report it, with the output of a run with STREAMQL_DEBUG=1"), ctx)
     return DEFECT
 
 
@@ -46,7 +46,7 @@ def say(message: str, ctx: click.Context) -> None:
         click.echo(message, err=True, color=ctx.find_root().color)
 
 
-def _coloured(message: str) -> str:
+def coloured(message: str) -> str:
     """Return the message with its `error:` and `hint:` in colour."""
     colours = {"error:": "red", "hint:": "cyan"}
     lines = []

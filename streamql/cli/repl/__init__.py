@@ -1,0 +1,5 @@
+"""`streamql repl`: queries typed at a prompt, and their rows as tables."""
+
+from .command import repl_command
+
+__all__ = ["repl_command"]

@@ -1,0 +1,47 @@
+"""The command: where the lines come from, and what becomes of each."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from ..flags import QueryFlags, prepared, query_flags
+
+_ANY = "SELECT * FROM input"
+"""What an input without a name is for, where no query says it."""
+
+_EPILOG = """\b
+Examples:
+  streamql repl --input rides=rides.jsonl
+  streamql repl query.sql --input events.jsonl --functions functions
+  echo "SELECT COUNT(*) AS n FROM rides GROUP BY TumblingWindow(hour, 1);" |
+      streamql repl --input rides=rides.jsonl
+\b
+A query ends with a semicolon. Lines that begin with a dot are commands: .help lists them.
+"""
+
+
+@click.command("repl", epilog=_EPILOG, short_help="Type queries, see rows.")
+@query_flags()
+@click.pass_context
+def repl_command(ctx: click.Context, flags: QueryFlags) -> None:
+    """Read queries from the terminal, or from a pipe, and show their rows as tables.
+
+    The query of QUERY_FILE, if there is one, is run first.
+    """
+    from ..console import console_shown
+    from .session import Session
+
+    with prepared(ctx, flags, needs_query=False) as at, console_shown(ctx):
+        if at.only_input is not None:
+            at.engine.register_only(at.script or _ANY, at.only_input)
+        session = Session(at.engine, ctx)
+        code = session.submit(at.script) if at.script else 0
+        if sys.stdin.isatty():
+            from .prompt import converse
+
+            converse(session)
+        elif code == 0:
+            code = session.run_all(sys.stdin)
+        ctx.exit(code if not sys.stdin.isatty() else 0)
