@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
+import asyncio
 import heapq
+import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
+import timeless
 
+from streamql.udf.scoring import ScoringSettings
+from streamql.udf.scoring.batch import Batch, Part, Texts
+from streamql.udf.scoring.exchange import Exchange
+from streamql.udf.scoring.failure import Clock, Failure, Retry
+from streamql.udf.scoring.stats import ScoringStats
+from streamql.udf.scoring.transport import Answer, Transport
 from streamql.udf.scoring.tuner import Limits, Tuner
+from streamql.udf.scoring.watch import Watch
 
 KNEE = ((0, 0.2), (1_000, 0.2), (5_000, 0.25), (10_000, 0.3), (25_000, 0.5), (50_000, 0.83))
 REFUSED_AFTER, BACK_AFTER = 0.005, 0.1
+
+
+class LoopClock(Clock):
+    """The time of the running loop; every pause is as long as it can be."""
+
+    def now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def random(self) -> float:
+        return 1.0
 
 
 def always(rows: int, working: int) -> float:
@@ -232,3 +255,48 @@ def test_a_source_that_limits_changes_nothing() -> None:
     assert simulation.tuner is not None
     assert simulation.tuner.batch == 1_000
     assert simulation.tuner.parallel == 4
+
+
+def test_requests_that_are_sent_again_keep_to_fewer_requests() -> None:
+    """What was refused waits until there is room: it does not come beside what took its place."""
+
+    class Refusing(Transport):
+        target = "the model"
+        working = most = refused = 0
+
+        async def send(self, body: bytes, timeout: float) -> Answer:
+            self.working += 1
+            self.most = max(self.most, self.working)
+            try:
+                if self.working > 4:
+                    self.refused += 1
+                    await asyncio.sleep(REFUSED_AFTER)
+                    raise Failure("answered 429", Retry.LIMITED, label="429")
+                await asyncio.sleep(0.2)
+            finally:
+                self.working -= 1
+            return Answer(value=json.loads(body)["data"])
+
+    async def work() -> tuple[Refusing, Tuner]:
+        loop = asyncio.get_running_loop()
+        transport = Refusing()
+        tuner = Tuner(Limits(10, 10), Limits(1, 100), loop.time)
+        clock = LoopClock()
+        watch = Watch("score", "the model", True, lambda _: None, clock)
+        settings = ScoringSettings.from_strings({"max_batch_count": "10"})
+        exchange = Exchange("score", transport, settings, ScoringStats(), watch, clock, None, tuner)
+        texts = Texts(pa.array(["1"] * 10))
+        batch = Batch([Part(None, texts, np.arange(10), 0, 10)])
+        tasks: set[asyncio.Task[Any]] = set()
+        while loop.time() < 120:
+            while len(tasks) < tuner.parallel:
+                tasks.add(asyncio.create_task(exchange.score(batch)))
+            _, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.gather(*tasks)
+        return transport, tuner
+
+    (transport, tuner), _ = timeless.run(work())
+    assert tuner.parallel == 4
+    # eight at a time once, and one more now and then; what is refused comes back when there is room
+    assert transport.most <= 8
+    assert transport.refused <= 20

@@ -75,6 +75,18 @@ def pairs(flag: str, form: str, values: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def json_text(flag: str, value: str) -> str:
+    """Return a JSON value as compact text. Raises UsageError."""
+    import orjson
+
+    try:
+        return orjson.dumps(orjson.loads(value)).decode()
+    except orjson.JSONDecodeError as error:
+        raise UsageError(
+            f"{flag} {value} is not JSON: {error}", hint="a text is quoted twice: '\"Mon\"'"
+        ) from None
+
+
 def present(**flags: str | None) -> dict[str, str]:
     """Return the flags that are given, as settings of the same names."""
     return {name: value for name, value in flags.items() if value is not None}

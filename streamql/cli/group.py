@@ -19,6 +19,7 @@ Examples:
   streamql repl --input rides=rides.jsonl
   streamql functions LEFT
   streamql model probe http://127.0.0.1:5001/score
+  streamql model profile http://127.0.0.1:5001/score --sample rows.jsonl
 \b
 Exit codes: 0 done, 2 usage or compile error, 3 runtime failure, 130 interrupted.
 Tab completion: eval "$(_STREAMQL_COMPLETE=bash_source streamql)"; also for zsh and fish.

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .model_call import call_command
+from .model_profile import profile_command
+
 if TYPE_CHECKING:
     from ..udf.scoring.discovery import Learned
     from ..udf.scoring.place import Question, Reply
@@ -80,6 +83,7 @@ def report(alias: str, learned: Learned, given: dict[str, str]) -> str:
     from ..udf.scoring.client import shown_url
     from ..udf.scoring.options import readers
     from ..udf.scoring.schemas import spoken
+    from .settings_shown import to_copy
 
     protocol, signature = learned.settings.protocol, learned.signature
     sure = "" if learned.recognised else "  (by the URL's path: the server does not tell)"
@@ -102,25 +106,8 @@ def report(alias: str, learned: Learned, given: dict[str, str]) -> str:
         lines.append(f"answer     {spoken(signature.answer)}")
     found["returns"] = str(learned.settings.returns)
     found |= {name: value for name, value in given.items() if name != "protocol"}
-    flags = [f"--function {_quoted(f'{alias}={shown_url(learned.url)}')}"]
-    flags += [f"--set {_quoted(f'{alias}.{name}={value}')}" for name, value in found.items()]
-    lines += ["", "for `streamql run`:", *(f"  {flag} \\" for flag in flags[:-1]), f"  {flags[-1]}"]
-    lines += ["", "or in streamql.toml:", f"  [functions.{alias}]"]
-    lines += [f"  {_key(name)} = {_toml(value)}" for name, value in found.items()]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", to_copy(alias, shown_url(learned.url), found)])
 
 
-def _quoted(value: str) -> str:
-    import shlex
-
-    return shlex.quote(value)
-
-
-def _key(name: str) -> str:
-    return name if name.replace("_", "").isalnum() else f'"{name}"'
-
-
-def _toml(value: str) -> str:
-    import json
-
-    return json.dumps(value, ensure_ascii=False)
+model_command.add_command(call_command)
+model_command.add_command(profile_command)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -59,6 +60,8 @@ class Exchange:
         self._clock = clock
         self._door = door
         self._tuner = tuner
+        self._working = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
         self._rejections = Rejections(alias, transport, settings, stats)
         self._checker = checker_of(settings)
 
@@ -143,6 +146,18 @@ class Exchange:
             "set `returns` of this function to the type that it answers, or to any"
         )
 
+    async def once(self, batch: Batch[Any]) -> None:
+        """Make one attempt with a batch: no retries, no halves, no `on_error`. Raises Failure."""
+        body = self._body(batch, 0, len(batch))
+        timeout = self._settings.attempt_timeout
+        _, bad, answer = await self._attempt(body, len(batch), timeout)
+        for wrong in bad.values():
+            shown = self._transport.hidden(answer.shown())
+            cause = f"answered {wrong} for a row"
+            raise Failure(
+                cause, Retry.NEVER, rows_to_blame=True, label="200", status=200, body=shown
+            )
+
     # -- one request ------------------------------------------------------------------------
 
     async def _request(
@@ -205,6 +220,8 @@ class Exchange:
         if door is not None:
             with self._pausing():
                 probe = await door.enter(count, end)
+        if tuner is not None:
+            await self._room(tuner)
         number, size = (0, 0) if tuner is None else (tuner.round, tuner.batch)
         began, alive = clock.now(), None
         try:
@@ -219,11 +236,35 @@ class Exchange:
         finally:
             if door is not None:
                 self._stats.breaker_openings += door.left(alive, probe)
+            self._left()
         if tuner is not None:
             full = 0.9 * size <= count <= 1.1 * size
             full |= len(body) >= 0.9 * self._settings.max_batch_bytes
             tuner.answered(number, count, clock.now() - began, full)
         return result
+
+    async def _room(self, tuner: Tuner) -> None:
+        """Wait until no more requests are at work than the tuner wants, and count one more.
+
+        Without this, requests that were refused would be sent again beside those that took their
+        place, and the server would seem to take fewer than it does.
+        """
+        while self._working >= tuner.parallel:
+            free = asyncio.get_running_loop().create_future()
+            self._waiting.append(free)
+            with self._pausing():
+                await free
+            if self.abandoned:
+                raise Abandoned
+        self._working += 1
+
+    def _left(self) -> None:
+        """A request has ended: those that wait look again whether there is room."""
+        self._working = max(0, self._working - 1)
+        while self._waiting:
+            free = self._waiting.popleft()
+            if not free.done():
+                free.set_result(None)
 
     async def _attempt(
         self, body: bytes, count: int, timeout: float

@@ -39,6 +39,7 @@ class ModelFunction(Function):
         on_dead_letter: gets the record of a row that could not be scored, with
             `on_error=dead_letter`; from the thread that takes results, in the order of the rows.
         recorder: keeps every row with its answer.
+        parallel: whether it can be asked several things at a time.
     """
 
     volatility = Volatility.STABLE
@@ -46,6 +47,7 @@ class ModelFunction(Function):
     on_warning: Callable[[str], None] | None = None
     on_dead_letter: Callable[[Letter], None] | None = None
     recorder: CallRecorder | None = None
+    parallel: ClassVar[bool] = False
 
     def __init__(self, name: str, settings: ScoringSettings) -> None:
         self.name = name
@@ -70,7 +72,14 @@ class ModelFunction(Function):
                 f"udf.{self.name}(udf.createArray(a, b)), or into a record with a step: "
                 f"WITH row AS (SELECT a, b FROM input) SELECT udf.{self.name}(row) FROM row",
             )
+        self.prepare()
         return self.settings.returns
+
+    def prepare(self) -> None:
+        """Find out what a query has to know of the model: its type, its names. Raises UsageError.
+
+        Scripts are loaded later: nothing of them is known before they have answered.
+        """
 
     def call(self, columns: Sequence[Column], count: int) -> Column:
         """Score rows and wait for the answers: for calls that no operator makes."""
@@ -150,6 +159,7 @@ class ScoringFunction(ModelFunction):
     """A model behind HTTP. Calls are lifted into an operator, which works with `open`."""
 
     remote: ClassVar[bool] = True
+    parallel: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -168,12 +178,7 @@ class ScoringFunction(ModelFunction):
         self._door: Door | None = None
         self._cache: AnswerCache | None = None
 
-    def check(self, types: Sequence[Type], span: Span, spans: Sequence[Span]) -> Type:
-        super().check(types, span, spans)
-        self._learn()
-        return self.settings.returns
-
-    def _learn(self) -> None:
+    def prepare(self) -> None:
         """Ask the server, once, for the protocol and the signature. Raises UsageError."""
         if self._learned is not None:
             return
@@ -208,7 +213,7 @@ class ScoringFunction(ModelFunction):
 
     def transport(self) -> HttpTransport:
         if needed(self.settings):
-            self._learn()
+            self.prepare()
         url = address(self.name, self.url, self.settings.protocol)
         return HttpTransport(url, self.settings, self._clock)
 

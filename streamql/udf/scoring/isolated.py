@@ -272,6 +272,7 @@ class IsolatedFunction(ModelFunction):
     """An entry script in processes of its own; they are started when a scorer is opened."""
 
     remote: ClassVar[bool] = True
+    parallel: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -11,8 +11,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from ...errors import Span, UsageError
-from ...types import Type
+from ...errors import UsageError
 from .exchange import Exchange
 from .failure import Clock, Failure, Retry
 from .function import ModelFunction
@@ -241,10 +240,8 @@ class OnnxFunction(ModelFunction):
         self._options = options
         self._model: OnnxModel | None = None
 
-    def check(self, types: Sequence[Type], span: Span, spans: Sequence[Span]) -> Type:
-        super().check(types, span, spans)
+    def prepare(self) -> None:
         self._load()
-        return self.settings.returns
 
     def _load(self) -> OnnxModel:
         if self._model is None:

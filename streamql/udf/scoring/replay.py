@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
 import orjson
 
-from ...errors import Span
-from ...types import Type
 from .calls import RecordedCalls
 from .exchange import Exchange
 from .failure import Clock, Failure, Retry
@@ -83,12 +80,7 @@ class ReplayedFunction(ModelFunction):
         self._calls = calls
         self._known = False
 
-    def check(self, types: Sequence[Type], span: Span, spans: Sequence[Span]) -> Type:
-        super().check(types, span, spans)
-        self._learn()
-        return self.settings.returns
-
-    def _learn(self) -> None:
+    def prepare(self) -> None:
         """Take the type of the answers from the file. Raises UsageError."""
         if self._known:
             return
@@ -99,7 +91,7 @@ class ReplayedFunction(ModelFunction):
 
     def open(self, partition: int = 0) -> Scorer:
         sink = self._sink()
-        self._learn()
+        self.prepare()
         # what did not fit the model is recorded as such
         settings = replace(self.settings, validate="off")
         transport, clock, stats = self.transport(), Clock(), _NoRequests()
