@@ -11,6 +11,9 @@ SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# an editable package gets no byte code from pip, and would be compiled at each start where
+# Python may not write it (0.1 s)
+COMPILE := $(BIN)/python -m compileall -q streamql
 TAXI := samples/taxi
 PYTEST_ARGS ?= -n auto
 BENCH_ARGS ?=
@@ -58,16 +61,19 @@ $(TAXI)/model.joblib: $(TAXI)/train.py $(TAXI)/generate.py $(TAXI)/score.py | .v
 .venv/.with-samples: pyproject.toml .venv/.made
 	@echo "installing streamql and what the sample needs into .venv (once)"
 	@$(PIP) --editable '.[samples]'
+	@$(COMPILE)
 	@touch $@
 
 .venv/.with-dev: pyproject.toml .venv/.made
 	@echo "installing streamql and what its tests need into .venv (once)"
 	@$(PIP) --editable '.[dev,samples,server]'
+	@$(COMPILE)
 	@touch $@ .venv/.with-samples
 
 .venv/.with-bench: pyproject.toml .venv/.made
 	@echo "installing streamql and its peers into .venv (once)"
 	@$(PIP) --editable '.[bench]'
+	@$(COMPILE)
 	@touch $@
 
 # apart from .venv: the servers pin versions that would take the place of ours

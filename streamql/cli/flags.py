@@ -168,15 +168,7 @@ def prepared(
     Without `needs_query` the flags may name no query: then the script is empty, and all functions
     are loaded, since one may come.
     """
-    # the engine and what it needs are loaded here, not for --help and --version
-    from ..udf.python.specs import is_python
-    from .startup import skip_pandas
-
-    if not any(".py" in spec or is_python(spec.partition("=")[2]) for spec in flags.functions):
-        skip_pandas()
-    from ..engine import Engine
     from ..errors import UsageError
-    from ..settings import Settings
     from . import arguments
 
     if flags.no_color:
@@ -197,11 +189,22 @@ def prepared(
     if flags.follow:
         given["follow"] = "true"
     given |= arguments.present(record_calls=flags.record_calls, replay_calls=flags.replay_calls)
+    called = not needs_query or arguments.may_call(script, given)
+    # the engine and what it needs are loaded here, not for --help and --version
+    from ..udf.python.specs import is_python
+    from .startup import load_v8_meanwhile, skip_pandas
+
+    if any(s.endswith(".js") for s in flags.functions) or (flags.folders and called and script):
+        load_v8_meanwhile()
+    if not any(".py" in spec or is_python(spec.partition("=")[2]) for spec in flags.functions):
+        skip_pandas()
+    from ..engine import Engine
+    from ..settings import Settings
+
     chosen = Settings.load(SETTINGS_FILE, os.environ, given)
     with Engine(chosen) as engine:
         engine.on_warning = lambda text: say(f"warning: {text}", ctx)
         for folder in flags.folders:
-            called = not needs_query or arguments.may_call(script, given)
             if called or not Path(folder).is_dir():
                 engine.functions_from(folder)
         for alias, spec in arguments.functions(flags.functions).items():

@@ -23,15 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InternalError
+from .. import v8
 
-_FLAGS = (
-    "--single-threaded",
-    # V8 ends the process when its own limit is passed in one step (an array of a gigabyte); our
-    # limit, which ends only the call, is far below
-    "--max-heap-size=4000",
-    # young strings of a whole batch die before they are moved
-    "--max-semi-space-size=64",
-)
 _HERE = Path(__file__).parent
 _FIRST_LOOK = 0.25
 _LOOK = 0.05
@@ -235,9 +228,9 @@ class _Isolate:
 
     def __init__(self, max_heap: int, deterministic: bool) -> None:
         # imported here: a job without JavaScript shall not load 70 MB of library
-        from py_mini_racer import init_mini_racer, mini_racer
+        from py_mini_racer import mini_racer
 
-        init_mini_racer(flags=_FLAGS, ignore_duplicate_init=True)
+        v8.load()
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._serve, name="streamql-javascript", daemon=True)
         self._thread.start()
