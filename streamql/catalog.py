@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from .connectors.catalog import open_source
-from .connectors.contract import Reader, Source
+from .connectors.contract import Reader, Source, last_event
 from .connectors.following import Following
 from .connectors.memory import MemorySource
 from .connectors.versions import OneVersion, Versions, versions_of
@@ -66,6 +68,25 @@ class Reading:
         """Let go of the partition at hand."""
         if self._reader is not None:
             self._reader.close()
+
+
+class _Without(Reading):
+    """Leaves out events by their numbers."""
+
+    def __init__(self, source: Source, numbers: NDArray[np.int64]) -> None:
+        super().__init__(source)
+        self._numbers = numbers
+
+    def read(self) -> list[Decoded] | None:
+        blocks = super().read()
+        if blocks is None:
+            return None
+        return [self._kept(block) for block in blocks]
+
+    def _kept(self, block: Decoded) -> Decoded:
+        keep = ~np.isin(block.events, self._numbers)
+        bad = tuple(b for b in block.bad if b.event not in self._numbers)
+        return replace(block, rows=block.rows.filter(keep), events=block.events[keep], bad=bad)
 
 
 class Inputs:
@@ -150,13 +171,43 @@ class Inputs:
                     return block.rows
         return ColumnRows({}, 0)
 
+    def count(self, name: str) -> int:
+        """Return how many events an input has. Raises InputError."""
+        return max((last_event(block) for block in self._blocks(name)), default=0)
+
+    def event(self, name: str, number: int) -> tuple[str | None, str | None]:
+        """Return an event as JSON, and what makes it malformed: one of the two is None.
+
+        Raises UsageError when the input has fewer events.
+        """
+        last = 0
+        for block in self._blocks(name):
+            at = np.flatnonzero(block.events == number)
+            if len(at):
+                return block.rows.take(at).record().to_json(marked=False)[0].as_py(), None
+            for bad in block.bad:
+                if bad.event == number:
+                    return None, f"{bad.reason}: {bad.text.decode(errors='replace')}"
+            last = max(last, last_event(block))
+        raise UsageError(f"{name} has {last:,} events, and number {number:,} is asked for")
+
+    def _blocks(self, name: str) -> Iterator[Decoded]:
+        reading = Reading(self._inputs[name].make())
+        try:
+            while (blocks := reading.read()) is not None:
+                yield from blocks
+        finally:
+            reading.close()
+
     def live(self) -> frozenset[str]:
         """Return the names of the inputs whose events come as they happen."""
         return frozenset(name for name, given in self._inputs.items() if given.live)
 
-    def opener(self, name: str) -> Callable[[], Reading]:
-        """Return what opens the input's events from their start."""
-        return lambda: Reading(self._inputs[name].make())
+    def opener(self, name: str, without: Any = None) -> Callable[[], Reading]:
+        """Return what opens the input's events from their start; `without` are left out."""
+        if without is None:
+            return lambda: Reading(self._inputs[name].make())
+        return lambda: _Without(self._inputs[name].make(), without)
 
 
 def _of_uri(uri: str, settings: Settings, warn: Callable[[str], None]) -> Input:

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -44,6 +45,8 @@ class Engine:
         self.settings = Settings.with_overrides(settings, overrides)
         self.on_warning: Callable[[str], None] = _log
         """Gets a sentence when something needs a person, e.g. a model that does not answer."""
+        self.without: Mapping[str, Any] = {}
+        """For tools: numbers of events, by input, that are left out."""
         self.cut: Iterator[int] | None = None
         """For tests: yields the size of each next batch."""
         self.restart = False
@@ -192,10 +195,12 @@ class Engine:
         Raises CompileError here, RunError where the rows are read.
         """
         plan = self._compile(script)
-        return Result(lambda targets: self._collect(plan, targets), plan.outputs)
+        return Result(partial(self._collect, plan), plan.outputs, None, plan.inputs)
 
-    def _collect(self, plan: Plan, targets: dict[str, Any]) -> JobSummary:
-        return self._execute(plan, Opened(targets))
+    def _collect(
+        self, plan: Plan, targets: dict[str, Any], watch: Callable[[JobView], None] | None
+    ) -> JobSummary:
+        return self._execute(plan, Opened(targets), None, watch)
 
     def job(
         self,
@@ -261,7 +266,7 @@ class Engine:
         on_progress: Callable[[JobStatus], None] | None = None,
         watch: Callable[[JobView], None] | None = None,
     ) -> JobSummary:
-        readings = {name: self._inputs.opener(name) for name in plan.inputs}
+        readings = {n: self._inputs.opener(n, self.without.get(n)) for n in plan.inputs}
         # a live input's events arrive by the clock, unless they say themselves when they arrived
         by_clock = not self.settings.replay and self.settings.arrival_field is None
         live = self._inputs.live() if by_clock else frozenset()
@@ -284,6 +289,11 @@ class Engine:
         summary = run_local(job, outputs, on_progress)
         now = self._functions.counts()
         return replace(summary, requests=now[0] - requests, rejected=now[1] - rejected)
+
+    def stop_clock(self) -> None:
+        """Let it be now for all jobs from here on: they give the same rows each time."""
+        now = self._now()
+        self._now = lambda: now
 
     def _warn(self, text: str) -> None:
         self.on_warning(text)

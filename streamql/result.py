@@ -13,9 +13,11 @@ from .batch import MAIN, Batch
 from .column import Column, from_values
 from .errors import UsageError
 from .rows import ColumnRows, concat_rows
+from .runtime.view import JobView
 from .summary import JobSummary
 
-Run = Callable[[dict[str, Any]], JobSummary]
+Watch = Callable[[JobView], None]
+Run = Callable[[dict[str, Any], Watch | None], JobSummary]
 _END = object()
 
 
@@ -98,9 +100,16 @@ class Result:
     `result.output("alerts")`.
     """
 
-    def __init__(self, run: Run, outputs: tuple[str, ...], chosen: str | None = None) -> None:
+    def __init__(
+        self,
+        run: Run,
+        outputs: tuple[str, ...],
+        chosen: str | None = None,
+        inputs: tuple[str, ...] = (),
+    ) -> None:
         self._run = run
         self.outputs = outputs
+        self.inputs = inputs
         self._chosen = chosen
 
     def output(self, name: str) -> Result:
@@ -108,7 +117,7 @@ class Result:
         known = {o.lower(): o for o in self.outputs}
         if name.lower() not in known:
             raise UsageError(f"no output {name!r}", hint="there is " + ", ".join(self.outputs))
-        return Result(self._run, self.outputs, known[name.lower()])
+        return Result(self._run, self.outputs, known[name.lower()], self.inputs)
 
     def _name(self) -> str:
         if self._chosen is not None:
@@ -120,19 +129,21 @@ class Result:
             hint=f"write result.output({self.outputs[0]!r})",
         )
 
-    def each(self, take: Callable[[str, list[dict[str, Any]]], None]) -> JobSummary:
+    def each(
+        self, take: Callable[[str, list[dict[str, Any]]], None], watch: Watch | None = None
+    ) -> JobSummary:
         """Run in this thread; `take` gets the name of an output and rows of it as they come.
 
         Returns what the job did. What `take` raises ends the job and is raised here, and so is a
-        KeyboardInterrupt.
+        KeyboardInterrupt. `watch` is given a view of the job before it begins.
         """
-        return self._run({output: _Told(output, take) for output in self.outputs})
+        return self._run({output: _Told(output, take) for output in self.outputs}, watch)
 
     def batches(self) -> list[Batch]:
         """Run to the end and return all batches of the output."""
         name = self._name()
         collected = _Collected()
-        self._run({output: _Dropped() for output in self.outputs} | {name: collected})
+        self._run({output: _Dropped() for output in self.outputs} | {name: collected}, None)
         return collected.batches
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -164,7 +175,7 @@ class Result:
         def work() -> None:
             end: Any = _END
             try:
-                self._run(targets)
+                self._run(targets, None)
             except _StoppedError:
                 return
             except BaseException as error:  # noqa: BLE001 - raised where the rows are read

@@ -12,6 +12,7 @@ from .model import model_command
 from .repl import repl_command
 from .report import exit_code_of
 from .run import run_command
+from .why import why_command
 
 _EPILOG = """\b
 Examples:
@@ -80,5 +81,6 @@ def main() -> None:
 
 main.add_command(run_command)
 main.add_command(repl_command)
+main.add_command(why_command)
 main.add_command(functions_command)
 main.add_command(model_command)

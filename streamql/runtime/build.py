@@ -106,7 +106,7 @@ class _Builder:
         return node
 
     def _add(self, plan: Plan, ports: int) -> Node:
-        node = Node(lambda: self._operator(plan), ports, str(plan))
+        node = Node(lambda: self._operator(plan), ports, str(plan), plan)
         self._built[id(plan)] = node
         self._graph.nodes.append(node)
         return node

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..batch import Batch
 from .operator import Operator
@@ -17,6 +18,7 @@ class Node:
     """An operator, where its batches go ((node, port) pairs), and the watermarks it has got.
 
     Attributes:
+        plan: the plan node that the operator carries out.
         make: makes the operator anew: a restart gives the new one the state of the old one.
         marks: the watermark of each port.
         mark: the least of them.
@@ -28,6 +30,7 @@ class Node:
     make: Callable[[], Operator]
     ports: int
     name: str = ""
+    plan: Any = None
     below: list[tuple[Node, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:

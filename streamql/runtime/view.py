@@ -78,6 +78,7 @@ class JobView:
     seconds: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
+        self.graph = Graph([], {})
         self._began = self._turned = self.seconds()
         self._nodes: dict[str, Node] = {}
         self._delays: dict[str, Histogram] = {}
@@ -86,6 +87,7 @@ class JobView:
 
     def begin(self, graph: Graph, on_progress: Progress | None) -> Progress:
         """Show the job, which is about to begin; return what is to be told of its progress."""
+        self.graph = graph
         self._nodes = named(graph.nodes)
         self.watching.show(self)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -134,6 +135,14 @@ class Functions:
         for file in files:
             if not file.name.startswith("_"):
                 self.add_javascript(file.stem, _read(file), str(file), library)
+
+    def remember_answers(self) -> None:
+        """Have models that are asked over HTTP asked once only for equal rows."""
+        for model in self._models():
+            if model.settings.cache is None:
+                from .scoring.options import CacheSize
+
+                model.settings = replace(model.settings, cache=CacheSize(1_000_000, None))
 
     def counts(self) -> tuple[int, int]:
         """Return the requests that scoring functions have made, and the rows they rejected."""
