@@ -142,7 +142,9 @@ def test_a_search_ends_at_the_most_events(rides):
 
 def test_rows_of_a_model_have_origins(rides, tmp_path):
     script = tmp_path / "score.py"
-    script.write_text("def init(): pass\ndef run(data): return [len(str(row)) for row in data]\n")
+    script.write_text(
+        "import json\ndef init(): pass\ndef run(data): return json.loads(data)['data']\n"
+    )
     query = "SELECT id, udf.score(zone) AS s FROM rides"
     flags = ["--function", f"score={script}", "--output-row", "2", "--json"]
     code, text = why(rides, query, *flags)
