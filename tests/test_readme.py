@@ -42,8 +42,12 @@ def test_readme_opens_with_the_two_commands():
     assert [line.split("#")[0].strip() for line in first.splitlines()] == ["make demo", "make test"]
 
 
-def test_python_block_runs_and_prints_what_it_says(tmp_path):
-    (code,) = blocks(README, "python")
+PYTHON_PAGES = [ROOT / "README.md", ROOT / "docs" / "embedding.md"]
+
+
+@pytest.mark.parametrize("page", PYTHON_PAGES, ids=lambda page: page.stem)
+def test_python_blocks_run_and_print_what_they_say(tmp_path, page):
+    code = "\n".join(blocks(page.read_text(), "python"))
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
@@ -53,23 +57,34 @@ def test_python_block_runs_and_prints_what_it_says(tmp_path):
         timeout=60,
     )
     assert done.stderr == ""
-    assert done.stdout.splitlines() == re.findall(r"# (\{.*\})", code)
+    assert done.stdout.splitlines() == re.findall(r"# ([\[{].*[\]}])$", code, re.MULTILINE)
 
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def transcripts(page: Path) -> list[tuple[str, str]]:
+    """Return the folder and the text of each transcript of a page.
+
+    A block below `<!-- transcript: FOLDER -->` says `$ command` and, below, what it prints, in a
+    copy of the folder; a command goes on in lines that begin with `> `. A block below
+    `<!-- transcript goes on -->` goes on in the folder of the one before.
+    """
+    found: list[tuple[str, str]] = []
+    pattern = r"^<!-- transcript(?:: (\S+)| goes on) -->\n```\n(.*?)^```$"
+    for folder, block in re.findall(pattern, page.read_text(), re.DOTALL | re.MULTILINE):
+        if folder:
+            found.append((folder, block))
+        else:
+            found[-1] = (found[-1][0], found[-1][1] + block)
+    return found
+
+
 TRANSCRIPTS = [
-    pytest.param(folder, block, id=f"{page.stem}-{number}")
+    pytest.param(folder, text, id=f"{page.stem}-{number}")
     for page in PAGES
-    for number, (folder, block) in enumerate(
-        re.findall(
-            r"^<!-- transcript: (\S+) -->\n```\n(.*?)^```$",
-            page.read_text(),
-            re.DOTALL | re.MULTILINE,
-        )
-    )
+    for number, (folder, text) in enumerate(transcripts(page))
 ]
-"""Blocks that say `$ command` and, below, what it prints; in a copy of the folder they name. A
-command goes on in lines that begin with `> `."""
 
 
 @pytest.mark.parametrize(("folder", "transcript"), TRANSCRIPTS)
@@ -80,8 +95,8 @@ def test_transcript_shows_what_comes_out(bin_folder, tmp_path, folder, transcrip
             pytest.skip("the model is not trained (make demo)")
     if (ROOT / folder).exists():
         shutil.copytree(ROOT / folder, tmp_path / folder)
-    commands = re.findall(r"^\$ (.*(?:\n> .*)*)", transcript, re.MULTILINE)
-    script = "\n".join(command.replace("\n> ", "\n") for command in commands)
+    commands = re.findall(r"^\$ (.*(?:\n>(?: .*|$))*)", transcript, re.MULTILINE)
+    script = "\n".join(re.sub(r"\n> ?", "\n", command) for command in commands)
     done = subprocess.run(
         ["bash", "-c", "exec 2>&1\n" + script],
         capture_output=True,
@@ -92,7 +107,7 @@ def test_transcript_shows_what_comes_out(bin_folder, tmp_path, folder, transcrip
         timeout=120,
     )
     assert done.returncode == 0, done.stdout
-    shown = [line for line in transcript.splitlines() if not line.startswith(("$ ", "> "))]
+    shown = [line for line in transcript.splitlines() if not re.match(r"\$ |>( |$)", line)]
     assert _numberless(done.stdout.splitlines()) == _numberless(shown)
 
 
