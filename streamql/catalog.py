@@ -213,7 +213,8 @@ class Inputs:
 def _of_uri(uri: str, settings: Settings, warn: Callable[[str], None]) -> Input:
     strict = settings.input_errors == "fail"
     following = Following(settings.poll_interval, settings.follow_quiet, strict, warn)
-    source = open_source(uri, None, settings.batch_bytes, settings.follow, following)
+    size, longest = settings.batch_bytes, settings.max_event_bytes
+    source = open_source(uri, None, size, settings.follow, following, longest)
     return Input(lambda: source, uri=uri, live=source.live)
 
 

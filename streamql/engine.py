@@ -284,6 +284,7 @@ class Engine:
             clocks,
             references,
             None if watch is None else Watching(watch, self._now, self._functions.stats),
+            dead_letter=self._functions.dead_letter(),
         )
         requests, rejected = self._functions.counts()
         summary = run_local(job, outputs, on_progress)

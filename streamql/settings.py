@@ -32,7 +32,8 @@ class Settings:
 
     Attributes:
         compatibility_level: level of the language: 1.0, 1.1 or 1.2.
-        input_errors: what a malformed event does: `skip` (counted, told at the end) or `fail`.
+        input_errors: what a malformed event does: `skip` (counted, told at the end), `fail`, or
+            `dead_letter` (as skip, and every event that is dropped goes to `dead_letters`).
         arrival_field: the reserved key of events that holds their arrival time.
         metadata_field: the reserved key of events that holds their message's metadata.
         batch_rows: rows in one batch at most.
@@ -50,8 +51,8 @@ class Settings:
         follow: files that grow, and directories that files come into, are read for ever.
         poll_interval: seconds between two looks at what is followed.
         follow_quiet: seconds after which a last line without a line end is taken as it is.
-        dead_letters: file that gets the rows a scoring function with `on_error=dead_letter` could
-            not score, as JSON lines.
+        dead_letters: file that gets the events and rows that are given up, as JSON lines.
+        max_event_bytes: a longer event is malformed, and not held in memory.
         record_calls: file that gets every row of scoring functions with its answer.
         replay_calls: such a file, which answers in place of the models.
         allowed_hosts: the hosts that models may be on; None for any.
@@ -59,11 +60,12 @@ class Settings:
     """
 
     compatibility_level: str = _setting("1.2", units.word("1.0", "1.1", "1.2"))
-    input_errors: str = _setting("skip", units.word("skip", "fail"))
+    input_errors: str = _setting("skip", units.word("skip", "fail", "dead_letter"))
     arrival_field: str | None = _setting(None, units.name)
     metadata_field: str | None = _setting(None, units.name)
     batch_rows: int = _setting(65_536, units.count(1, 10_000_000))
     batch_bytes: int = _setting(4_194_304, units.size(1_024, 2**30))
+    max_event_bytes: int = _setting(67_108_864, units.size(1_024, 2**30))
     js_timeout: float = _setting(10.0, units.seconds)
     js_memory: int = _setting(268_435_456, units.size(2**24, 2**36))
     js_max_text: int = _setting(33_554_432, units.size(1, 2**29 - 64))
@@ -110,7 +112,7 @@ class Settings:
         plain, of_functions = _split(flags or {})
         chosen |= _read_all(plain, "")
         _merge(functions, of_functions)
-        return cls(**chosen, functions=functions)
+        return cls(**chosen, functions=functions).checked()
 
     @classmethod
     def with_overrides(
@@ -126,7 +128,16 @@ class Settings:
         functions = {alias: dict(known) for alias, known in base.functions.items()}
         for alias, values in chosen.pop("functions", {}).items():
             _merge(functions, {alias.lower(): {k: _text(v) for k, v in values.items()}})
-        return dataclasses.replace(base, **_read_all(chosen, ""), functions=functions)
+        return dataclasses.replace(base, **_read_all(chosen, ""), functions=functions).checked()
+
+    def checked(self) -> Settings:
+        """Return self. Raises UsageError for settings that do not go together."""
+        if self.input_errors == "dead_letter" and self.dead_letters is None:
+            raise UsageError(
+                "input_errors=dead_letter needs a place for the dead letters",
+                hint="--set dead_letters=FILE, or input_errors = skip or fail",
+            )
+        return self
 
 
 def _names() -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .runtime.accounts import Account, account
 from .runtime.readers import InputCounts
 from .units import spoken
 
@@ -37,6 +38,10 @@ class JobSummary:
         """Events that could not be decoded."""
         return sum(c.bad for c in self.inputs.values())
 
+    def accounts(self) -> dict[str, Account]:
+        """Return where the events of each input went."""
+        return {name: account(counts) for name, counts in self.inputs.items()}
+
     def sentences(self) -> list[str]:
         """Return what a person should know, one line each; the first is the summary."""
         rows = ", ".join(f"{n:,} row{_s(n)} to {name}" for name, n in self.rows.items())
@@ -59,6 +64,13 @@ class JobSummary:
                     f"valid timestamp, dropped; the first: event {counts.first_invalid_time:,}"
                 )
             lines += _times(name, counts)
+            if counts.dead_letters:
+                lines.append(
+                    f"{counts.dead_letters:,} event{_s(counts.dead_letters)} of {name} kept as "
+                    f"dead letter{_s(counts.dead_letters)}"
+                )
+            if missing := account(counts).missing:
+                lines.append(f"{missing:,} {name} events are unaccounted for: a defect of streamql")
         if self.rejected:
             lines.append(f"{self.rejected:,} row{_s(self.rejected)} not scored: on_error decided")
         return lines

@@ -121,12 +121,30 @@ def test_csv_never_closed_quote_is_one_bad_event():
     assert [b[0] for b in bad] == [2]
 
 
-def test_csv_record_without_end_does_not_fill_the_memory(monkeypatch):
-    monkeypatch.setattr("streamql.formats.records.MAX_RECORD_BYTES", 1000)
-    with pytest.raises(InputError, match="longer than") as caught:
-        decoded(CsvDecoder(), b'a\n1\n"' + b"x\n" * 2000, 100)
-    assert caught.value.event == 2
-    assert "quote" in caught.value.hint
+@pytest.mark.parametrize("step", [1, 7, 100, 1000, 10_000])
+@pytest.mark.parametrize("tail", ["", 'x"\n3\n', "\n5,6,7\n8\n"])
+def test_csv_record_beyond_the_limit_is_one_bad_event_and_the_next_is_good(step, tail):
+    data = b'a\n1\n"' + b"x\n" * 3000 + b"2\n" + tail.encode()
+    _, rows, _, bad = decoded(CsvDecoder(event_bytes=1100), data, step)
+    again = decoded(CsvDecoder(event_bytes=1100), data, 1)
+    assert next(b[:2] for b in bad) == (2, "longer than 1,100 bytes; is a closing quote missing?")
+    assert rows[0] == ("1",)
+    assert rows[1:5] == [("x",)] * 4
+    assert (rows, bad) == (again[1], again[3])
+
+
+def test_csv_record_beyond_the_limit_is_not_kept():
+    decoder = CsvDecoder(event_bytes=2000)
+    decoder.feed(b'a\n"')
+    for _ in range(100):
+        decoder.feed(b"y" * 1000)
+    assert decoder.place()["bytes"] >= 99_000
+    assert [d.bad for d in decoder.feed(b"\n1\n")] == [()]
+
+
+def test_csv_header_beyond_the_limit_is_refused():
+    with pytest.raises(InputError, match="header is longer than 2,000 bytes"):
+        decoded(CsvDecoder(event_bytes=2000), b"a" * 5000 + b"\n1\n", 100)
 
 
 def test_csv_text_cannot_pass_for_a_datetime():

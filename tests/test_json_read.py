@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamql.formats import json_read
+from streamql.formats.decoded import SAMPLE_BYTES
 from streamql.formats.json_lines import TemplateRows
 from streamql.formats.json_read import JsonLinesDecoder
 from streamql.formats.json_single import ParsedRows
@@ -98,7 +99,7 @@ def test_bad_lines(line: bytes, reason: str, around: int) -> None:
     (wrong,) = [b for d in found for b in d.bad]
     assert (wrong.event, wrong.line) == (around + 1, around + 1)
     assert reason in wrong.reason
-    assert wrong.text == line[:200]
+    assert wrong.text == line[:SAMPLE_BYTES]
     assert sum(len(d) for d in found) == 2 * around
     assert found[-1].events[-1] == 2 * around + 1
 
@@ -251,7 +252,7 @@ def test_lines_over_the_limit_are_bad_whatever_the_cuts(step: int) -> None:
         (2, 2, "longer than 300 bytes"),
         (4, 4, "longer than 300 bytes"),
     ]
-    assert all(b.text == line[:200] for b in wrong)
+    assert all(b.text == line[:300] for b in wrong)
     assert [e for d in found for e in d.events.tolist()] == [1, 3]
 
 

@@ -58,7 +58,7 @@ def test_values_are_read(key, text, value):
     ("key", "text", "expected"),
     [
         ("compatibility_level", "2.0", "1.0, 1.1 or 1.2, found '2.0'"),
-        ("input_errors", "stop", "skip or fail"),
+        ("input_errors", "stop", "skip, fail or dead_letter"),
         ("batch_rows", "0", "a whole number from 1"),
         ("batch_rows", "ten", "a whole number"),
         ("batch_bytes", "4 miles", "a size such as 4MB"),

@@ -36,6 +36,7 @@ class LocalJob:
         restart: for tests: all operators are replaced by new ones after each batch.
         clocks: the clock, in ticks, of each live input, by which its events arrive.
         references: the reference data, by name.
+        dead_letter: takes the record of an event or row that is given up; None: it is lost.
         watching: who wants to see how the job goes.
     """
 
@@ -48,6 +49,7 @@ class LocalJob:
     clocks: Mapping[str, Callable[[], int]] = field(default_factory=dict)
     references: Mapping[str, ReferenceData] = field(default_factory=dict)
     watching: Watching | None = None
+    dead_letter: Callable[[Mapping[str, Any]], None] | None = None
 
 
 @dataclass
@@ -136,8 +138,11 @@ def run_local(
         scorer.on_progress = progress.set
         return scorer
 
+    if job.settings.input_errors == "dead_letter":
+        for reader in readers.values():
+            reader.letters.put = job.dead_letter
     reports = {
-        name: TimeReport(reader.counts.invalid_time, reader.counts.times)
+        name: TimeReport(reader.counts.invalid_time, reader.counts.times, reader.letters)
         for name, reader in readers.items()
     }
     writers = outputs.writers()

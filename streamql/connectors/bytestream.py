@@ -33,7 +33,7 @@ class ByteReader(Reader):
         position: where to go on: behind its "bytes", which a file has that can be read from there;
             else as many events as its "events" counts are skipped.
         base: number of the last event before the stream.
-        where: put behind the reasons of bad events.
+        where: the file, where an input has several.
     """
 
     def __init__(

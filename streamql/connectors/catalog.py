@@ -25,10 +25,12 @@ def open_source(
     block_bytes: int | None = None,
     follow: bool = False,
     following: Following | None = None,
+    event_bytes: int | None = None,
 ) -> Source:
     """Return the source a URI means; `options` win over those in the URI.
 
-    `block_bytes` are read at a time. With `follow`, or where the URI says so, files are followed.
+    `block_bytes` are read at a time; an event of more than `event_bytes` is malformed. With
+    `follow`, or where the URI says so, files are followed.
     """
     uri = parse_uri(text)
     given = {**uri.options, **(options or {})}
@@ -36,6 +38,8 @@ def open_source(
     layout = Format.of_options(given)
     if block_bytes is not None:
         layout = replace(layout, block_bytes=block_bytes)
+    if event_bytes is not None:
+        layout = replace(layout, event_bytes=event_bytes)
     match uri.scheme:
         case "console":
             return ConsoleSource(layout)

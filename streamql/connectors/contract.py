@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import pyarrow as pa
@@ -136,16 +137,21 @@ class Sink(ABC):
         """Complete the output and free what the sink holds."""
 
 
-def shifted(decoded: Decoded, base: int, skip: int, where: str = "") -> Decoded | None:
+def shifted(decoded: Decoded, base: int, skip: int, file: str = "") -> Decoded | None:
     """Return events with `base` added to their numbers, those up to number `skip` left out.
 
-    `where` is put behind the reasons of bad events. None when nothing is left.
+    `file` is the one the bad events are in, and is named behind the reasons. None when nothing is
+    left.
     """
     rows, events, bad = decoded.rows, decoded.events, decoded.bad
     if base:
         events = events + base
-    if bad and (base or where):
-        bad = tuple(type(b)(b.event + base, b.reason + where, b.text, b.line) for b in bad)
+    if bad and (base or file):
+        where = f" (in {file})" if file else ""
+        bad = tuple(
+            replace(b, event=b.event + base, reason=b.reason + where, file=file or b.file)
+            for b in bad
+        )
     if skip:
         keep = events > skip
         if not keep.all():

@@ -150,7 +150,7 @@ class _FilesReader(Reader):
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise InputError(f"cannot read {path}: {reason}") from error
-        where = f" (in {path})" if len(self._paths) > 1 else ""
+        where = path if len(self._paths) > 1 else ""
         at = self._position if path == self._position["file"] else None
         return ByteReader(file, self._format.of_file(path), path, at, self._base, where)
 

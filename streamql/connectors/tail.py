@@ -200,7 +200,7 @@ class Tail:
         for block in blocks:
             self._local = max(self._local, last_event(block))
             new = shifted(block, 0, self._skip)
-            moved = None if new is None else shifted(new, base, 0, f" (in {self.path})")
+            moved = None if new is None else shifted(new, base, 0, self.path)
             if moved is not None:
                 found.append(moved)
         self.events += sum(len(f) + len(f.bad) for f in found)

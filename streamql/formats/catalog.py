@@ -39,6 +39,7 @@ class Format:
         delimiter: between CSV fields; None: a tab for .tsv, else a comma.
         header: the first CSV record names the columns.
         block_bytes: bytes that are read at a time.
+        event_bytes: a longer event is malformed, and not held in memory.
     """
 
     name: str | None = None
@@ -46,6 +47,7 @@ class Format:
     delimiter: str | None = None
     header: bool = True
     block_bytes: int = 4 * 1024 * 1024
+    event_bytes: int = 64 * 1024 * 1024
 
     @classmethod
     def of_options(cls, options: Mapping[str, str]) -> Format:
@@ -100,10 +102,13 @@ class Format:
         if self.name == "csv":
             from .csv import CsvDecoder
 
-            return CsvDecoder(delimiter=self.delimiter or ",", header=self.header)
+            return CsvDecoder(
+                delimiter=self.delimiter or ",", header=self.header, event_bytes=self.event_bytes
+            )
         from .json_read import JsonLinesDecoder
 
-        return JsonLinesDecoder(layout="lines" if self.name == "lines" else "auto", ahead=ahead)
+        layout = "lines" if self.name == "lines" else "auto"
+        return JsonLinesDecoder(layout=layout, max_line_bytes=self.event_bytes, ahead=ahead)
 
     def encoder(self) -> Encoder:
         """Return a new encoder for one file."""

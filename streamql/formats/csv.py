@@ -24,6 +24,7 @@ from ..rows import ColumnRows
 from ..text import mask_of
 from ..types import DATETIME_MARK, Type
 from .decoded import SAMPLE_BYTES, BadEvent, Decoded, Place
+from .json_layout import Broken
 from .records import RecordCutter
 
 _BOM = b"\xef\xbb\xbf"
@@ -49,28 +50,34 @@ class CsvDecoder:
     Args:
         delimiter: one of `DELIMITERS`.
         header: the first record names the columns.
+        event_bytes: a longer event is bad, and is not held in memory.
     """
 
-    def __init__(self, *, delimiter: str = ",", header: bool = True) -> None:
+    def __init__(
+        self, *, delimiter: str = ",", header: bool = True, event_bytes: int = 64 << 20
+    ) -> None:
         self._delimiter = delimiter
         self._header = header
         self._names: list[str] | None = None
-        self._cutter = RecordCutter(delimiter)
+        self._cutter = RecordCutter(delimiter, event_bytes)
         self._head = b""
         self._started = False
         self._events = 0
         self._lines = 0
         self._fed = 0
+        self._lost = False  # how many lines a broken record has is not known
 
     def place(self) -> Place | None:
         if self._names is None:
             return {"bytes": 0, "lines": 0}
         done = self._fed - self._cutter.pending
-        return {"bytes": done, "lines": self._lines, "columns": self._names}
+        place = {"bytes": done, "lines": self._lines, "columns": self._names}
+        return place | ({"lost": self._cutter.skipping} if self._lost else {})
 
     def resume(self, place: Place) -> None:
         self._started, self._names = True, list(place["columns"])
         self._fed, self._lines = place["bytes"], place["lines"]
+        self._lost, self._cutter.skipping = "lost" in place, place.get("lost", False)
 
     def feed(self, data: bytes) -> list[Decoded]:
         self._fed += len(data)
@@ -80,12 +87,19 @@ class CsvDecoder:
                 self._head = data
                 return []
             data = self._start(data)
-        try:
-            block = self._cutter.feed(data)
-        except InputError as error:
-            error.event = self._events + 1
-            raise
-        return self._decode(block)
+        found = []
+        for piece in self._cutter.feed(data):
+            found += self._broken(piece) if isinstance(piece, Broken) else self._decode(piece)
+        return found
+
+    def _broken(self, record: Broken) -> list[Decoded]:
+        """Return a record that is too long as the bad event it is."""
+        if self._names is None:
+            raise InputError(f"the CSV header is {record.reason}")
+        self._events += 1
+        self._lost = True
+        bad = BadEvent(self._events, record.reason, record.text)
+        return [Decoded(TextRows({}, 0), np.empty(0, np.int64), (bad,))]
 
     def finish(self) -> list[Decoded]:
         block = self._cutter.finish()
@@ -158,7 +172,7 @@ class CsvDecoder:
             alone = re.compile(rb"(?<![^\r\n])" + re.escape(row.text.encode()) + rb"(?![^\r\n])")
             match = alone.search(block, place)
             line = None
-            if match is not None:
+            if match is not None and not self._lost:
                 place = match.end()
                 line = self._lines + block.count(b"\n", 0, match.start()) + 1
             reason = f"{row.actual_columns} fields where the header has {row.expected_columns}"

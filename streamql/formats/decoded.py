@@ -19,8 +19,8 @@ from ..rows import Rows
 Place: TypeAlias = Mapping[str, Any]
 """Where a decoder can go on."""
 
-SAMPLE_BYTES = 200
-"""How much of a bad event is kept to show it."""
+SAMPLE_BYTES = 64 << 10
+"""How much of a bad event is kept, for a dead letter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +30,16 @@ class BadEvent:
     Attributes:
         event: its number in the input, from 1; good and bad events share the numbers.
         reason: what is wrong with it, in words that fit after "event 7: ".
-        text: its first 200 bytes.
+        text: its first bytes.
         line: its line in the file, from 1, where that is known.
+        file: the file it is in, where an input has several.
     """
 
     event: int
     reason: str
     text: bytes
     line: int | None = None
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

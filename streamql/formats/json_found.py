@@ -39,7 +39,7 @@ class Found:
     def single(self, number: int, line: bytes, longest: int) -> None:
         """Read a line on its own."""
         if len(line) - line.endswith(b"\r") > longest:
-            self.wrong.append((number, 0, line, f"longer than {longest:,} bytes"))
+            self.wrong.append((number, 0, line[:longest], f"longer than {longest:,} bytes"))
             return
         events = read_line(line)
         if len(events) != 1:

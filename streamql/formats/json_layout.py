@@ -121,7 +121,7 @@ class _Held:
 
     def broken(self) -> Broken:
         """Return the event that is over the limit, and hold nothing."""
-        return Broken(bytes(self.take()), f"longer than {self.limit:,} bytes")
+        return Broken(bytes(self.take())[: self.limit], f"longer than {self.limit:,} bytes")
 
 
 class LineSplitter:

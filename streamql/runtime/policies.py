@@ -54,12 +54,17 @@ class Misfits:
 
 @dataclass
 class TimeCounts:
-    """Events of one input that met a time policy."""
+    """Events of one input that met a time policy.
+
+    `judged` of them were given a time, and `used` of these went on.
+    """
 
     early: Misfits
     late: Misfits
     disordered: Misfits
     policy: TimePolicy | None = None
+    judged: int = 0
+    used: int = 0
 
     @classmethod
     def none(cls) -> TimeCounts:

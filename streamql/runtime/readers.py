@@ -20,6 +20,7 @@ from ..rows import Rows
 from ..settings import Settings
 from ..text import valid
 from ..types import Type
+from .letters import InputLetters
 from .levels import OldLevel, WithoutKeys
 from .message import MessageRows
 from .narrowing import narrowed
@@ -28,6 +29,9 @@ from .schema import conform
 
 _AHEAD = 3
 """Blocks decoded ahead of the pipeline: enough to keep it busy, little enough to stay flat."""
+
+_SHOWN = 200
+"""How much of the first bad event is kept for the summary, in bytes."""
 
 
 class Reading(Protocol):
@@ -42,10 +46,17 @@ class Reading(Protocol):
 
 @dataclass
 class InputCounts:
-    """What came in through one input."""
+    """What came in through one input.
+
+    `given` events went on into the query; of the `bad` ones, `unfit` could be decoded but do not
+    fit CREATE TABLE.
+    """
 
     events: int = 0
     bad: int = 0
+    unfit: int = 0
+    given: int = 0
+    dead_letters: int = 0
     first_bad: BadEvent | None = None
     invalid_times: int = 0
     first_invalid_time: int = 0
@@ -82,6 +93,7 @@ class InputReader:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"read {self.name}", daemon=True)
         self.done = False
+        self.letters = InputLetters(self.name, self.counts)
 
     def begin(self) -> None:
         """Start the thread."""
@@ -153,7 +165,7 @@ class InputReader:
         if isinstance(block, BaseException):
             raise block
         batch, unfit = self._conforming(self._batch(block))
-        self._count(block, len(block.rows) - batch.count, unfit)
+        self._count(block, batch.count, unfit)
         at = 0
         limit = self.settings.batch_rows
         while at < batch.count:
@@ -164,18 +176,20 @@ class InputReader:
             yield batch.take(np.arange(at, min(at + size, batch.count)))
             at += size
 
-    def _count(self, block: Decoded, dropped: int, unfit: BadEvent | None) -> None:
-        """Count the events of a block; `dropped` of its rows, `unfit` first, are as bad as others.
+    def _count(self, block: Decoded, given: int, unfit: list[BadEvent]) -> None:
+        """Count the events of a block, of which so many are given to the query.
 
-        Raises DataError at a bad event where settings say so.
+        Events that do not fit are as bad as others: DataError where settings say so.
         """
-        self.counts.events += len(block.rows) + len(block.bad)
-        firsts = [b for b in (*block.bad[:1], unfit) if b is not None]
-        if not firsts:
+        counts, dropped = self.counts, len(block.rows) - given
+        counts.events += len(block.rows) + len(block.bad)
+        counts.given += given
+        if not block.bad and not unfit:
             return
-        bad = min(firsts, key=lambda b: b.event)
-        self.counts.bad += len(block.bad) + dropped
-        self.counts.first_bad = self.counts.first_bad or bad
+        bad = min((*block.bad[:1], *unfit[:1]), key=lambda b: b.event)
+        counts.bad += len(block.bad) + dropped
+        counts.unfit += dropped
+        counts.first_bad = counts.first_bad or replace(bad, text=bad.text[:_SHOWN])
         if self.settings.input_errors == "fail":
             where = f", line {bad.line}" if bad.line is not None else ""
             raise DataError(
@@ -183,6 +197,7 @@ class InputReader:
                 hint="--set input_errors=skip counts such events and goes on",
                 event=bad.event,
             )
+        self.letters.bad(sorted((*block.bad, *unfit), key=lambda b: b.event))
 
     def _batch(self, block: Decoded) -> Batch:
         rows: Rows = block.rows
@@ -211,16 +226,25 @@ class InputReader:
             rows = OldLevel(rows, level)
         return Batch({MAIN: rows, **relations}, times, block.events)
 
-    def _conforming(self, batch: Batch) -> tuple[Batch, BadEvent | None]:
-        """Return the rows that fit what CREATE TABLE declares, and the first that does not."""
+    def _conforming(self, batch: Batch) -> tuple[Batch, list[BadEvent]]:
+        """Return the rows that fit what CREATE TABLE declares, and those that do not.
+
+        Of these only the first, unless they are kept as dead letters.
+        """
         if self.reads.columns is None or batch.count == 0:
-            return batch, None
-        rows = batch.relations[MAIN]
-        found = conform(rows, self.reads.columns, self.settings.compatibility_level)
+            return batch, []
+        rows, level = batch.relations[MAIN], self.settings.compatibility_level
+        found = conform(rows, self.reads.columns, level)
         kept = batch.with_rows(MAIN, found.rows).filter(found.keep)
         if found.reason is None:
-            return kept, None
-        first = np.flatnonzero(~found.keep)[:1]
-        text = rows.take(first).record().to_json(marked=False)[0].as_py()
-        shown = text.encode()[:SAMPLE_BYTES]
-        return kept, BadEvent(int(batch.events[first[0]]), found.reason, shown)
+            return kept, []
+        wrong = np.flatnonzero(~found.keep)
+        unfit = []
+        for row in wrong if self.letters.put is not None else wrong[:1]:
+            one = rows.take(np.array([row]))
+            reason = found.reason
+            if row != wrong[0]:
+                reason = conform(one, self.reads.columns, level).reason or reason
+            text = one.record().to_json(marked=False)[0].as_py().encode()[:SAMPLE_BYTES]
+            unfit.append(BadEvent(int(batch.events[row]), reason, text))
+        return kept, unfit

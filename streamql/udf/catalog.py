@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from ..functions.aggregate import AggregateSpec
@@ -95,8 +95,8 @@ class Functions:
         made = model_function(alias, spec, settings, self._loop, self._calls.replayed())
         made.recorder = self._calls.recorder()
         made.on_warning = self._on_warning
-        if self._settings.dead_letters is not None:
-            made.on_dead_letter = self._letters(self._settings.dead_letters).put
+        if (put := self.dead_letter()) is not None:
+            made.on_dead_letter = lambda letter: put({"kind": "function", **letter})
         self.add(made)
 
     def add_spec(self, alias: str, spec: str) -> None:
@@ -160,10 +160,13 @@ class Functions:
 
         return [f for f in self._functions.values() if isinstance(f, ModelFunction)]
 
-    def _letters(self, path: str) -> DeadLetters:
+    def dead_letter(self) -> Callable[[Mapping[str, Any]], None] | None:
+        """Return what takes the record of an event or row that is given up; None without a file."""
+        if self._settings.dead_letters is None:
+            return None
         if self._dead_letters is None:
-            self._dead_letters = DeadLetters(Path(path))
-        return self._dead_letters
+            self._dead_letters = DeadLetters(Path(self._settings.dead_letters))
+        return self._dead_letters.put
 
     def close(self) -> None:
         """Let go of V8, of the connections and of the files of calls and dead letters."""

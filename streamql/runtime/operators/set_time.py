@@ -14,10 +14,13 @@ from ...errors import RunError
 from ...expressions.evaluate import Evaluation
 from ...expressions.nodes import Expr
 from ...grouping.keys import KeyTable
+from ...units import spoken
+from ..letters import InputLetters
 from ..narrowing import ticks_of
 from ..operator import Operator, State
 from ..policies import (
     BEGIN,
+    EARLY_LIMIT,
     END,
     Ints,
     Mask,
@@ -42,11 +45,18 @@ class Order(Enum):
 class TimeReport:
     """Where the operator tells what it dropped and adjusted.
 
-    `invalid` is told how many events had no valid time or key, and the number of the first.
+    `invalid` is told how many events had no valid time or key, and the number of the first;
+    `letters` are given which rows are dropped, and why.
     """
 
     invalid: Callable[[int, int], None]
     counts: TimeCounts = field(default_factory=TimeCounts.none)
+    letters: InputLetters | None = None
+
+    def dropped(self, batch: Batch, rows: Mask, reason: str) -> None:
+        """Tell which rows of a batch are dropped."""
+        if self.letters is not None:
+            self.letters.rows(batch, rows, reason)
 
 
 class SetTimeOperator(Operator):
@@ -85,7 +95,10 @@ class SetTimeOperator(Operator):
         report.counts.policy = policy
 
     def on_batch(self, batch: Batch, port: int) -> Iterator[Batch]:
+        counts = self._report.counts
+        counts.judged += batch.count
         batch = self._judged(self._timed(batch))
+        counts.used += batch.count
         if self._order is not Order.TIME:
             if batch.count:
                 yield batch
@@ -127,11 +140,17 @@ class SetTimeOperator(Operator):
         if not known.all():
             bad = np.flatnonzero(~known)
             self._report.invalid(len(bad), int(batch.events[bad[0]]))
+            self._report.dropped(batch, ~known, "no valid time, or no key, for TIMESTAMP BY")
             batch, times, arrivals = batch.filter(known), times[known], arrivals[known]
         policy = self._policy
         if policy is None or policy.late is None or batch.count == 0:
             return replace(batch, times=times)
+        early = times > arrivals + EARLY_LIMIT
         times, keep = judge_arrival(times, arrivals, policy.late, policy.drop, self._report.counts)
+        if not keep.all():
+            self._report.dropped(batch, early, "dated more than 5 min after its arrival")
+            late = f"late by more than {spoken(policy.late)}"
+            self._report.dropped(batch, ~keep & ~early, late)
         return replace(batch, times=times).filter(keep)
 
     def _judged(self, batch: Batch) -> Batch:
@@ -148,6 +167,9 @@ class SetTimeOperator(Operator):
         times, keep = judge_order(
             batch.times, newest, policy.order, policy.drop, self._report.counts
         )
+        if not keep.all():
+            reason = f"out of order by more than {spoken(policy.order)}"
+            self._report.dropped(batch, ~keep, reason)
         return replace(batch, times=times).filter(keep)
 
     def _times(self, batch: Batch) -> tuple[Ints, Mask]:
