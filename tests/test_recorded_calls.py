@@ -163,6 +163,7 @@ def test_dead_letters_are_the_same_but_for_the_request(tmp_path: Path) -> None:
             run(spec, values, settings, on_error="dead_letter")
             letters.append([json.loads(line) for line in dead.read_text().splitlines()])
     assert [letter.pop("request").split()[0] for letter in letters[0]] == ["curl", "curl"]
+    assert all(letter.pop("time").endswith("Z") for some in letters for letter in some)
     assert letters[0] == letters[1]
     assert [letter["event"] for letter in letters[0]] == [2, 4]
 
