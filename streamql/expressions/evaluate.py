@@ -122,6 +122,12 @@ class Evaluation:
         try:
             if isinstance(expr, Cast):
                 return cast_to(self.column(expr.value), expr.type, expr.lenient)
+            if expr.function.takes_fields:
+                fields = self._fields(expr.arguments[0])
+                if fields:
+                    found = expr.function.call_fields(fields, self.batch.count)
+                    if found is not None:
+                        return found
             columns = [self.column(a) for a in expr.arguments]
             if expr.function.by_event:
                 columns.append(Column(Type.DATETIME, pa.array(self.batch.times)))
@@ -129,6 +135,17 @@ class Evaluation:
             return expr.function.call(columns, self.batch.count)
         except RunError as error:
             raise self._placed(error, expr) from None
+
+    def _fields(self, expr: Expr) -> dict[str, Column] | None:
+        """Return the fields of a record without making the record, where that is possible."""
+        match expr:
+            case Whole(relation=relation):
+                rows = self.batch.relations[relation]
+                return rows.columns if isinstance(rows, ColumnRows) and not rows.absent else None
+            case MakeRecord(items=items) if all(name is not None for name, _ in items):
+                return {str(name): self.column(value) for name, value in items}
+            case _:
+                return None
 
     def _placed(self, error: RunError, expr: Expr) -> RunError:
         error.at(expr.span)

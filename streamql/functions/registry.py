@@ -38,7 +38,8 @@ class Function(ABC):
     """Something a query can call on values of one row.
 
     With `by_event`, `call` gets two more columns behind the arguments: the time of each row
-    (datetime) and the number of its event (bigint).
+    (datetime) and the number of its event (bigint). With `takes_fields`, `call_fields` is asked
+    first for calls on one record.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Function(ABC):
     external: ClassVar[bool] = True
     can_fail: bool = True
     by_event: bool = False
+    takes_fields: ClassVar[bool] = False
 
     @abstractmethod
     def check(self, types: Sequence[Type], span: Span, spans: Sequence[Span]) -> Type:
@@ -54,6 +56,10 @@ class Function(ABC):
 
         Raises BindError, placed at `span` or at the argument's span, when no overload can fit.
         """
+
+    def call_fields(self, given: Mapping[str, Column], count: int) -> Column | None:
+        """Return the values for records given by their fields; None to be called with records."""
+        return None
 
     @abstractmethod
     def call(self, columns: Sequence[Column], count: int) -> Column:

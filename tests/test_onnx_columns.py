@@ -1,0 +1,181 @@
+"""Rows that go to an ONNX model as columns give what they give as JSON text, errors included."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamql import Engine
+from streamql.column import Column, from_values
+from streamql.errors import FunctionError
+from streamql.rows import ColumnRows
+from streamql.udf.scoring import ModelFunction
+
+pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+from onnx import TensorProto as T  # noqa: E402
+from onnx import helper  # noqa: E402
+from test_onnx import function, linear, saved  # noqa: E402
+
+
+def typed(path: Path) -> Path:
+    """a float, n int16, b bool, each [n, 1] -> a float: a + n, where b holds."""
+    return saved(
+        path,
+        [("a", T.FLOAT, ["n", 1]), ("n", T.INT16, ["n", 1]), ("b", T.BOOL, ["n", 1])],
+        [("y", T.FLOAT, ["n", 1])],
+        [
+            helper.make_node("Cast", ["n"], ["f"], to=T.FLOAT),
+            helper.make_node("Add", ["a", "f"], ["sum"]),
+            helper.make_node("Where", ["b", "sum", "a"], ["y"]),
+        ],
+    )
+
+
+def identity(path: Path, kind: int) -> Path:
+    return saved(
+        path,
+        [("x", kind, ["n"])],
+        [("y", kind, ["n"])],
+        [helper.make_node("Identity", ["x"], ["y"])],
+    )
+
+
+@cache
+def models() -> dict[str, Path]:
+    folder = Path(tempfile.mkdtemp())
+    kinds = {"float": T.FLOAT, "double": T.DOUBLE, "int": T.INT64, "text": T.STRING, "bit": T.BOOL}
+    made = {name: identity(folder / f"{name}.onnx", kind) for name, kind in kinds.items()}
+    return made | {
+        "linear": linear(folder / "l.onnx"),
+        "typed": typed(folder / "t.onnx"),
+        "four": linear(folder / "four.onnx", 4),
+    }
+
+
+WHOLE = st.one_of(st.integers(-300, 300), st.integers(-(2**63), 2**63 - 1))
+NUMBER = st.one_of(WHOLE, st.floats(allow_nan=False, allow_infinity=False))
+ANY = st.one_of(NUMBER, st.booleans(), st.text(max_size=3), st.none(), st.just([1]))
+CELLS = st.sampled_from([WHOLE, NUMBER, st.floats(-9, 9), st.booleans(), st.text(max_size=3), ANY])
+NAMES = st.sampled_from([("x",), ("p", "q", "r"), ("a", "n", "b"), ("n", "b", "a", "more")])
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> dict[str, Column]:
+    count = draw(st.integers(1, 6))
+    return {
+        name: from_values(draw(st.lists(draw(CELLS), min_size=count, max_size=count)))
+        for name in draw(NAMES)
+    }
+
+
+def outcome(call: Any) -> tuple[str, list[Any]]:
+    try:
+        column = call()
+    except FunctionError as error:
+        return error.message, []
+    return str(column.type), column.to_pylist()
+
+
+def ready(name: str, **settings: str) -> ModelFunction:
+    made = function(models()[name], **settings)
+    made.prepare()
+    return made
+
+
+def as_text(model: ModelFunction, column: Column) -> Column:
+    """Score rows that can go no other way than as text: of the base class's `call`."""
+    return ModelFunction.call(model, [column], len(column))
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast")
+@given(tables(), st.sampled_from(sorted(models())), st.sampled_from(["1", "2", "1000"]))
+def test_records_as_columns_give_what_they_give_as_text(
+    table: Mapping[str, Column], name: str, batch: str
+) -> None:
+    count = len(next(iter(table.values())))
+    records = ColumnRows(table, count).record()
+    expected = outcome(lambda: as_text(ready(name, max_batch_count=batch), records))
+    found = ready(name, max_batch_count=batch).call_fields(table, count)
+    if found is not None:
+        assert (str(found.type), found.to_pylist()) == expected
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast")
+@given(
+    st.lists(
+        st.lists(ANY, min_size=2, max_size=4) | st.lists(NUMBER, min_size=3, max_size=3),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_arrays_give_what_they_give_as_text(rows: list[list[Any]]) -> None:
+    column = from_values(rows)
+    expected = outcome(lambda: as_text(ready("linear"), column))
+    assert outcome(lambda: ready("linear").call([column], len(column))) == expected
+
+
+@pytest.mark.parametrize("name", ["linear", "typed", "float", "double", "int", "bit"])
+def test_plain_columns_go_as_columns(name: str) -> None:
+    fields = {
+        "typed": {
+            "a": from_values([1.5, 2.5]),
+            "n": from_values([1, 2]),
+            "b": from_values([True, False]),
+        },
+        "linear": {n: from_values([1, 2]) for n in "pqr"},
+        "bit": {"x": from_values([True, False])},
+        "int": {"x": from_values([1, 2])},
+    }.get(name, {"x": from_values([1, 2.5])})
+    model = ready(name)
+    found = model.call_fields(fields, 2)
+    assert found is not None
+    assert (model.stats.requests, model.stats.events) == (1, 2)
+
+
+@pytest.mark.parametrize("setting", ["all", "sample"])
+def test_rows_that_are_validated_go_as_text(setting: str) -> None:
+    assert (
+        ready("linear", validate=setting).call_fields({n: from_values([1]) for n in "pqr"}, 1)
+        is None
+    )
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "WITH row AS (SELECT p, q, r FROM input) SELECT udf.score(row) AS y FROM row",
+        "SELECT udf.score(input) AS y FROM input",
+        "WITH row AS (SELECT p, q, r FROM input) SELECT udf.score(row) AS y FROM input",
+    ],
+)
+def test_a_step_is_scored_whatever_its_values(query: str) -> None:
+    rows = [{"p": 1, "q": 2.5, "r": 3}, {"p": 4, "q": 5, "r": 6.5}]
+    with Engine() as engine:
+        engine.register("input", rows)
+        engine.model("score", str(models()["linear"]))
+        assert engine.sql(query).fetchall() == [{"y": 326.0}, {"y": 704.0}]
+    with Engine() as engine:
+        engine.register("input", [*rows, {"p": None, "q": 1, "r": 1}])
+        engine.model("score", str(models()["linear"]), on_error="null")
+        assert engine.sql(query).fetchall() == [{"y": 326.0}, {"y": 704.0}, {"y": None}]
+
+
+def test_a_step_of_columns_is_never_written_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> Column:
+        raise AssertionError("the record was written as text")
+
+    monkeypatch.setattr(ColumnRows, "record", refused)
+    with Engine() as engine:
+        engine.register("input", [{"p": 1, "q": 2.5, "r": 3}])
+        engine.model("score", str(models()["linear"]))
+        query = "WITH row AS (SELECT p, q, r FROM input) SELECT udf.score(row) AS y FROM row"
+        found = engine.sql(query).fetchall()
+    assert found == [{"y": 326.0}]
