@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from comparer import Comparer
+
+from streamql.testing.compare import Comparer
 
 EQUAL = [
     ("3", "3.0"),
@@ -66,3 +67,26 @@ def test_options_of_a_case():
     assert not Comparer(unordered_arrays=["v"]).rows_equal({"v": [1, 2]}, {"v": [2, 2]})
     assert Comparer(ignore_columns=["x"]).rows_equal({"a": 1, "x": 2}, {"a": 1})
     assert Comparer(float_abs_tol=0.1).rows_equal({"a": 1.05}, {"a": 1})
+
+
+def test_a_difference_names_columns_and_rows():
+    expected = [{"id": 1, "a": 1, "b": 2}, {"id": 2, "a": 1, "b": 2}, {"id": 3, "x": 0}]
+    got = [{"id": 9, "y": 0}, {"id": 2, "a": 1, "b": 7}, {"id": 1, "a": 1, "b": 2}]
+    found = Comparer().difference(got, expected)
+    assert [(m.expected["id"], m.found["id"], m.columns) for m in found.misfits] == [(2, 2, ("b",))]
+    assert found.missing == ({"id": 3, "x": 0},)
+    assert found.unexpected == ({"id": 9, "y": 0},)
+    assert found.counts == (3, 3)
+
+
+def test_the_likest_rows_are_put_together():
+    expected = [{"id": 1, "a": 1, "b": 1, "c": 1}, {"id": 2, "a": 1, "b": 1, "c": 1}]
+    got = [{"id": 2, "a": 1, "b": 1, "c": 5}, {"id": 1, "a": 1, "b": 1, "c": 6}]
+    found = Comparer().difference(got, expected)
+    assert [(m.expected["id"], m.found["id"]) for m in found.misfits] == [(1, 1), (2, 2)]
+
+
+def test_order_is_told_apart_from_content():
+    one, two = {"a": 1}, {"a": 2}
+    found = Comparer(ordered=True).difference([one, one, two], [one, two, one])
+    assert (found.misplaced, found.misfits, found.missing) == (2, (), ())

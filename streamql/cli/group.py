@@ -12,6 +12,7 @@ from .model import model_command
 from .repl import repl_command
 from .report import exit_code_of
 from .run import run_command
+from .test import test_command
 from .why import why_command
 
 _EPILOG = """\b
@@ -22,7 +23,7 @@ Examples:
   streamql model probe http://127.0.0.1:5001/score
   streamql model profile http://127.0.0.1:5001/score --sample rows.jsonl
 \b
-Exit codes: 0 done, 2 usage or compile error, 3 runtime failure, 130 interrupted.
+Exit codes: 0 done, 1 a test failed, 2 usage or compile error, 3 runtime failure, 130 interrupted.
 Tab completion: eval "$(_STREAMQL_COMPLETE=bash_source streamql)"; also for zsh and fish.
 """
 
@@ -84,3 +85,4 @@ main.add_command(repl_command)
 main.add_command(why_command)
 main.add_command(functions_command)
 main.add_command(model_command)
+main.add_command(test_command)

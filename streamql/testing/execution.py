@@ -1,0 +1,182 @@
+"""How a case is run, and whether it did what it must."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import tempfile
+import time
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from ..engine import Engine
+from ..errors import CompileError, RunError, StreamqlError
+from ..settings import Settings
+from .cases import Case, Expected
+from .compare import Difference, Row
+from .rows import RowFile
+
+Batches = Literal["all", "one", "random", "restart"]
+BATCHES: tuple[Batches, ...] = ("all", "one", "random", "restart")
+_KINDS = {"compile": CompileError, "runtime": RunError}
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """What the command line says of all cases: it wins over what they say themselves."""
+
+    functions: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a case.
+
+    Attributes:
+        rows: what came out, by output.
+        differences: in what outputs are not as expected.
+        unexpected: outputs that nothing is expected of.
+        error: what the query failed with, though it must not.
+        wanted_error: the kind of error that did not come.
+        seconds: how long it took.
+    """
+
+    case: Case
+    batches: Batches
+    rows: Mapping[str, list[Row]] = field(default_factory=dict)
+    differences: Mapping[str, Difference] = field(default_factory=dict)
+    unexpected: tuple[str, ...] = ()
+    error: StreamqlError | None = None
+    wanted_error: str | None = None
+    seconds: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """The name of the case, with how its events came where that is not as always."""
+        return self.case.name if self.batches == "all" else f"{self.case.name} [{self.batches}]"
+
+    @property
+    def passed(self) -> bool:
+        """Whether the case did what it must."""
+        wrong = self.differences or self.unexpected or self.wanted_error
+        return not wrong and self.error is None
+
+
+def batch_sizes(name: str, batches: Batches) -> Iterator[int] | None:
+    """Return how many events each next batch takes; None for as many as there are.
+
+    With `restart` they come one by one, and every operator is replaced between any two by a new
+    one that has nothing but the snapshot of the old one. Random sizes depend on the case's name
+    alone, so that a failure repeats.
+    """
+    if batches == "all":
+        return None
+    if batches in ("one", "restart"):
+        return itertools.repeat(1)
+    rng = random.Random(zlib.crc32(name.encode()))
+    return iter(lambda: rng.randint(1, 4), 0)
+
+
+def run_case(case: Case, batches: Batches = "all", overrides: Overrides | None = None) -> Outcome:
+    """Run a case and compare what came out with what must.
+
+    Whatever goes wrong is in the outcome; files of expected rows that do not fit raise UsageError.
+    """
+    began = time.monotonic()
+    rows, error = _run(case, batches, overrides or Overrides())
+    seconds = time.monotonic() - began
+    if case.expect_error is not None:
+        wanted = _KINDS[case.expect_error]
+        if error is None:
+            return Outcome(case, batches, rows, wanted_error=case.expect_error, seconds=seconds)
+        if isinstance(error, wanted):
+            return Outcome(case, batches, seconds=seconds)
+        return Outcome(case, batches, error=error, wanted_error=case.expect_error, seconds=seconds)
+    if error is not None:
+        return Outcome(case, batches, error=error, seconds=seconds)
+    differences, unexpected = _compared(case, rows)
+    return Outcome(case, batches, rows, differences, unexpected, seconds=seconds)
+
+
+def _run(
+    case: Case, batches: Batches, overrides: Overrides
+) -> tuple[dict[str, list[Row]], StreamqlError | None]:
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        try:
+            settings = Settings.load(flags={**_texts(case.settings), **overrides.settings})
+            with Engine(settings) as engine:
+                engine.cut = batch_sizes(case.name, batches)
+                engine.restart = batches == "restart"
+                _equip(engine, case, overrides)
+                job = engine.job(case.script, output_dir=str(folder))
+                job.run()
+        except StreamqlError as error:
+            return {}, error
+        # rows are compared as they are written: a row that would be written wrong is wrong
+        return {name: _written(folder / f"{name}.jsonl") for name in job.plan.outputs}, None
+
+
+def _equip(engine: Engine, case: Case, overrides: Overrides) -> None:
+    for name, uri in case.inputs.items():
+        engine.register_uri(name, uri)
+    for name, uri in case.references.items():
+        engine.register_reference_uri(name, uri)
+    for functions in case.folders:
+        engine.functions_from(functions)
+    for alias, spec in {**case.functions, **overrides.functions}.items():
+        engine.function_from(alias, spec)
+
+
+def _written(path: Path) -> list[Row]:
+    return list(RowFile.read(path).rows) if path.exists() else []
+
+
+def _texts(settings: Mapping[str, object]) -> dict[str, str]:
+    return {k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in settings.items()}
+
+
+def _compared(
+    case: Case, rows: Mapping[str, list[Row]]
+) -> tuple[dict[str, Difference], tuple[str, ...]]:
+    differences = {}
+    for name, expected in case.expected.items():
+        if expected.required:
+            wanted = RowFile.read(expected.path).rows
+            # an engine may leave out the file of an output that received nothing
+            found = case.comparer.difference(rows.get(name, []), wanted)
+            if found is not None:
+                differences[name] = found
+    return differences, tuple(name for name in sorted(rows) if name not in case.expected)
+
+
+def update(outcome: Outcome) -> tuple[Case, list[Path]]:
+    """Write what came out into the files of expected rows.
+
+    Returns the case as it is now, and the files that have changed. Rows that are as expected keep
+    their text, files that are right are left alone, and the files of outputs that the query does
+    not have are deleted.
+    """
+    case = outcome.case
+    expected, changed = dict(case.expected), []
+    if outcome.error is not None or outcome.wanted_error is not None:
+        return case, []
+    for name in outcome.differences:
+        path = expected[name].path
+        if name in outcome.rows:
+            RowFile.read(path).updated(outcome.rows[name], case.comparer).write(path)
+        else:
+            path.unlink()
+            del expected[name]
+        changed.append(path)
+    for name in outcome.unexpected:
+        if case.new_files is not None:
+            path = case.new_files / f"{name}.jsonl"
+            RowFile().updated(outcome.rows[name], case.comparer).write(path)
+            expected[name] = Expected(path)
+            changed.append(path)
+    return replace(case, expected=expected), changed
