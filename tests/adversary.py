@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable
@@ -34,7 +35,8 @@ class Reply:
     """What the server answers.
 
     `cut` closes the connection after so many bytes of the body, with `reset` by a reset; `drip`
-    sends it byte by byte with this pause; a reply without status closes the connection at once.
+    sends it byte by byte with this pause; a reply without status closes the connection at once;
+    `raw` is sent instead of an answer, and the connection closed.
     """
 
     body: Any = b""
@@ -44,6 +46,7 @@ class Reply:
     cut: int | None = None
     reset: bool = False
     drip: float | None = None
+    raw: bytes | None = None
 
     @property
     def content(self) -> bytes:
@@ -68,10 +71,16 @@ class Adversary:
     """The server; a context manager. Keeps all requests, and how many were open at most.
 
     `pages` answer the questions of clients (a GET, or a POST to one of them); what is asked is
-    kept in `asked`. Any other GET is answered with 404.
+    kept in `asked`. Any other GET is answered with 404. With `tls` it speaks TLS.
     """
 
-    def __init__(self, behave: Behaviour = double, pages: dict[str, Reply] | None = None) -> None:
+    def __init__(
+        self,
+        behave: Behaviour = double,
+        pages: dict[str, Reply] | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.tls = tls
         self.behave = behave
         self.pages = pages or {}
         self.asked: list[str] = []
@@ -84,7 +93,7 @@ class Adversary:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/score"
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}/score"
 
     @property
     def sizes(self) -> list[int]:
@@ -125,7 +134,7 @@ class Adversary:
                 with contextlib.suppress(ConnectionError):
                     await writer.wait_closed()
 
-        server = await asyncio.start_server(connected, "127.0.0.1", 0, limit=2**24)
+        server = await asyncio.start_server(connected, "127.0.0.1", 0, limit=2**24, ssl=self.tls)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._end.wait()
@@ -163,10 +172,14 @@ class Adversary:
             if reply.status is None:
                 return
             await self._answer(writer, reply)
-            if reply.cut is not None:
+            if reply.cut is not None or reply.raw is not None:
                 return
 
     async def _answer(self, writer: asyncio.StreamWriter, reply: Reply) -> None:
+        if reply.raw is not None:
+            writer.write(reply.raw)
+            await writer.drain()
+            return
         content = reply.content
         lines = [f"HTTP/1.1 {reply.status} Whatever", f"content-length: {len(content)}"]
         lines += [f"{name}: {value}" for name, value in reply.headers.items()]

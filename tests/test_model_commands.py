@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -262,13 +263,19 @@ def test_a_row_that_cannot_be_scored(tmp_path: Path) -> None:
     assert model("call", path).exit_code == 2
 
 
-def test_a_server_that_does_not_answer_is_told_soon() -> None:
+def unknown(*host: Any, **named: Any) -> Any:
+    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+
+def test_a_server_that_does_not_answer_is_told_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     with Adversary(lambda _: Reply(b"later", 503)) as server:
         done = model("call", server.url, "--row", "1")
         assert len(server.requests) == 3
     assert done.exit_code == 3
     assert "answered 503 Service Unavailable (3 attempts in" in done.stderr
     assert done.stderr.count("warning: ") == 1
-    done = model("call", "http://nonexistent.invalid/score", "--row", "1")
-    assert done.exit_code == 3
-    assert "cannot be reached" in done.stderr
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    for more in ([], ["--protocol", "azureml"]):
+        done = model("call", "http://nonexistent.invalid/score", "--row", "1", *more)
+        assert done.exit_code == 3
+        assert "cannot be reached (name or service not known) (3 attempts" in done.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -205,3 +206,37 @@ def test_mlserver(mlserver: str, path: str, settings: dict[str, str]) -> None:
     bad = [*ROWS, {"a": "x", "b": 1, "c": 2}]
     found, _ = run(f"{mlserver}{path}", ARRAY, bad, on_error="null", **settings)
     assert found == [6.5, 15.0, 0.5, None]
+
+
+def rides(count: int) -> list[dict[str, Any]]:
+    """Rows for all three scripts; each eleventh is one that they cannot score."""
+    chance = random.Random(11)
+    found: list[dict[str, Any]] = []
+    for number in range(count):
+        row = {name: round(chance.uniform(-9, 9), 3) for name in "abc"}
+        row |= {"vendor": number, "weekday": chance.choice(["Mon", "Tue"]), "distance": 1.5}
+        found.append(row | ({"a": "x", "vendor": "one"} if number % 11 == 10 else {}))
+    return found
+
+
+@pytest.mark.parametrize(
+    "azureml", ["numpy_score.py", "plain_score.py", "frame_score.py"], indirect=True
+)
+def test_a_script_here_apart_and_behind_a_server_agree(azureml: str, request: Any) -> None:
+    script = request.node.callspec.params["azureml"]
+    query = ARRAY
+    if script == "frame_score.py":
+        query = "WITH ride AS (SELECT vendor, weekday, distance FROM input) "
+        query += "SELECT udf.score(ride) AS s FROM ride"
+    rows, path = rides(40), str(FOLDER / script)
+    for policy, batch in (("null", "7"), ("default: -1", "1"), ("skip", "1000")):
+        given = {"on_error": policy, "max_batch_count": batch}
+        here, _ = run(path, query, rows, **given)
+        # a run() that fails is a 500, which is tried again with growing pauses
+        behind, _ = run(f"{azureml}/score", query, rows, max_retries="0", **given)
+        assert here == behind
+        assert len(here) == (37 if policy == "skip" else 40)
+        if policy == "null":
+            assert [n for n, value in enumerate(here) if value is None] == [10, 21, 32]
+            apart, _ = run(path, query, rows, isolate="true", **given)
+            assert apart == here

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +14,7 @@ from scoring_model import Model
 
 from streamql.errors import FunctionError
 from streamql.udf.scoring import ScoringLoop
+from streamql.udf.scoring.protocols import catalog
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +25,7 @@ def loop() -> Iterator[ScoringLoop]:
 
 
 PROTOCOLS = sorted(ANSWERS)
+assert {protocol.name for protocol in catalog.PROTOCOLS} == set(PROTOCOLS)  # none is left out
 COUNT = 6
 
 
@@ -74,9 +77,20 @@ def test_answers_that_are_still_good(loop: ScoringLoop, protocol: str, how: dict
         {"status": None},
         {"status": 503},
         {"status": 429, "headers": {"retry-after": "1"}},
+        {"status": 408},
+        {"status": 425},
+        {"status": 500},
         {"status": 502},
+        {"status": 504},
+        {"raw": b"SSH-2.0-nothing\r\n"},
+        {"raw": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n"},
+        {"delay": 60.0},
+        {"drip": 60.0},
     ],
-    ids=["truncated", "reset in mid-body", "reset", "closed", "503", "429", "502"],
+    ids=[
+        *("truncated", "reset in mid-body", "reset", "closed", "503", "429", "408", "425", "500"),
+        *("502", "504", "another protocol", "broken chunks", "hangs", "hangs in mid-body"),
+    ],
 )
 def test_what_passes_is_tried_again(
     loop: ScoringLoop, protocol: str, broken: dict[str, Any]
@@ -84,8 +98,14 @@ def test_what_passes_is_tried_again(
     def behave(request: Request) -> Reply:
         return good(protocol, **(broken if request.number <= 2 else {}))(request)
 
+    # a server that hangs is waited for
+    timeout = "50ms" if 60.0 in broken.values() else "100s"
     with Adversary(behave) as server:
-        model = Model(server, loop, protocol=protocol)
+        model = Model(server, loop, protocol=protocol, attempt_timeout=timeout)
+        if timeout == "50ms":
+            model.score(rows(protocol))  # the third may be late as well, on a busy machine
+            assert len(server.requests) >= 3
+            return
         assert model.score(rows(protocol)) == expected(protocol, [float(n) for n in range(COUNT)])
         assert len(server.requests) == 3
     assert sum(model.stats.retries.values()) == 2
@@ -118,6 +138,12 @@ def wrongs(protocol: str) -> dict[str, Behaviour]:
         "fewer rows": answered(lambda found: found[:-1]),
         "no rows": answered(lambda found: found[:0]),
         "400": always(Reply(b"bad row", 400)),
+        "413": always(Reply(b"too large", 413)),
+        "424": always(Reply(b"", 424, {"ms-azureml-model-error-statuscode": "400"})),
+        "too long": always(Reply(b"[" + b" " * 20_000 + b"]")),
+        "long when it is unpacked": always(
+            Reply(gzip.compress(b" " * 5_000_000), headers={"content-encoding": "gzip"})
+        ),
         "422": always(Reply(b'{"detail": [{"loc": ["body"]}]}', 422)),
         "error with status 200": always(Reply({"error": "no such column"})),
         "text": always(Reply("Traceback (most recent call last)")),
@@ -145,10 +171,11 @@ def test_only_the_row_to_blame_is_lost(loop: ScoringLoop, protocol: str, wrong: 
     wanted = [float(n) if n != 3 else None for n in range(COUNT)]
     returns = "array" if protocol == "openai-embeddings" else "float"
     with Adversary(wrongs(protocol)[wrong]) as server:
-        model = Model(server, loop, protocol=protocol, on_error="null", returns=returns)
+        given = {"protocol": protocol, "returns": returns, "max_answer_bytes": "10000"}
+        model = Model(server, loop, on_error="null", **given)
         assert model.score(rows(protocol)) == expected(protocol, wanted)
         with pytest.raises(FunctionError) as caught:
-            Model(server, loop, protocol=protocol, returns=returns).score(rows(protocol))
+            Model(server, loop, **given).score(rows(protocol))
     assert caught.value.row == 3
     assert model.stats.rejected_events == 1
 

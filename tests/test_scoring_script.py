@@ -206,6 +206,9 @@ def test_decorated_scripts_get_their_parameters(tmp_path: Path) -> None:
     pytest.importorskip("inference_schema")
     rows = [[1.0, 2.0], [3.0, 4.0]]
     assert call(tmp_path, DECORATED, rows, parameter="rows").to_pylist() == [3.0, 7.0]
-    with pytest.raises(FunctionError, match="has a parameter 'rows', the request has 'data'") as e:
-        call(tmp_path, DECORATED, rows)
+    assert call(tmp_path, DECORATED, rows).to_pylist() == [3.0, 7.0]  # as its swagger would say
+    with pytest.raises(
+        FunctionError, match="has a parameter 'rows', the request has 'values'"
+    ) as e:
+        call(tmp_path, DECORATED, rows, parameter="values")
     assert "score.parameter=rows" in str(e.value.hint)

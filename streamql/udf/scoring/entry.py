@@ -24,6 +24,8 @@ import orjson
 from ...errors import FunctionError
 from ..diversion import stdout_to_stderr
 
+_UNNAMED = "data"
+"""The name of the rows where the settings say none."""
 _NUMBERS = itertools.count(1)
 
 
@@ -120,6 +122,10 @@ class EntryScript:
         if not self._decorated:
             return {self._parameters[0].name: body.decode(), **headers}
         members: Mapping[str, Any] = orjson.loads(body)
+        needed = [p.name for p in self._parameters if p.default is inspect.Parameter.empty]
+        if len(needed) == 1 and list(members) == [_UNNAMED]:
+            # nobody said a name: behind a server it would be read from the script's swagger
+            members = {needed[0]: members[_UNNAMED]}
         arguments = {}
         for parameter in self._parameters:
             value = members.get(parameter.name, parameter.default)
