@@ -286,10 +286,15 @@ class Engine:
             None if watch is None else Watching(watch, self._now, self._functions.stats),
             dead_letter=self._functions.dead_letter(),
         )
-        requests, rejected = self._functions.counts()
+        before = self._functions.stats()
         summary = run_local(job, outputs, on_progress)
-        now = self._functions.counts()
-        return replace(summary, requests=now[0] - requests, rejected=now[1] - rejected)
+        scoring = {n: s.since(before[n]) for n, s in self._functions.stats().items()}
+        return replace(
+            summary,
+            requests=sum(s.requests for s in scoring.values()),
+            rejected=sum(s.rejected_events for s in scoring.values()),
+            scoring={n: s for n, s in scoring.items() if s.requests or s.cached_events},
+        )
 
     def stop_clock(self) -> None:
         """Let it be now for all jobs from here on: they give the same rows each time."""

@@ -55,6 +55,8 @@ class Settings:
         max_event_bytes: a longer event is malformed, and not held in memory.
         record_calls: file that gets every row of scoring functions with its answer.
         replay_calls: such a file, which answers in place of the models.
+        partitions: how many scorers of a model work side by side, each with its own
+            `parallel_requests`; rows are given to them batch by batch.
         allowed_hosts: the hosts that models may be on; None for any.
         functions: settings of functions as text, by the function's name in lower case.
     """
@@ -80,6 +82,7 @@ class Settings:
     dead_letters: str | None = _setting(None, units.path)
     record_calls: str | None = _setting(None, units.path)
     replay_calls: str | None = _setting(None, units.path)
+    partitions: int = _setting(1, units.count(1, 1_000))
     allowed_hosts: tuple[str, ...] | None = _setting(None, units.hosts)
     functions: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
 

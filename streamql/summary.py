@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from .runtime.accounts import Account, account
 from .runtime.readers import InputCounts
 from .units import spoken
+
+if TYPE_CHECKING:
+    from .udf.scoring.stats import ScoringStats
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,7 @@ class JobSummary:
         rows: how many rows each output got.
         seconds: wall time from start to end.
         requests: requests made to scoring functions.
+        scoring: what the scoring functions did, by name; those that did nothing are left out.
         rejected: rows that could not be scored and that `on_error` decided about.
     """
 
@@ -27,6 +32,7 @@ class JobSummary:
     seconds: float
     requests: int = 0
     rejected: int = 0
+    scoring: Mapping[str, ScoringStats] = field(default_factory=dict)
 
     @property
     def events(self) -> int:
@@ -71,6 +77,7 @@ class JobSummary:
                 )
             if missing := account(counts).missing:
                 lines.append(f"{missing:,} {name} events are unaccounted for: a defect of streamql")
+        lines += [stats.sentence(name) for name, stats in self.scoring.items()]
         if self.rejected:
             lines.append(f"{self.rejected:,} row{_s(self.rejected)} not scored: on_error decided")
         return lines

@@ -134,7 +134,7 @@ def run_local(
     }
 
     def open_scorer(function: Any) -> Any:
-        scorer = function.open()
+        scorer = function.partitioned(job.settings.partitions)
         scorer.on_progress = progress.set
         return scorer
 

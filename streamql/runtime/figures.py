@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -10,7 +11,7 @@ from .metrics import Histogram, Kind, Metric, Value, Values, labelled
 from .readers import InputCounts
 
 if TYPE_CHECKING:
-    from ..udf.scoring.stats import ScoringStats
+    from ..udf.scoring.stats import ScoringStats, Spread
 
 _Row: TypeAlias = tuple[str, str, Callable[[Any], Value]]
 
@@ -77,9 +78,30 @@ _FUNCTIONS: tuple[_Row, ...] = (
         "Time from sending requests to their whole answers, summed up.",
         lambda s: s.latency_sum,
     ),
+    (
+        "function_requests_in_flight_limit",
+        "Requests in flight at most, of all partitions, as set or tuned now.",
+        lambda s: s.parallel,
+    ),
+    ("function_request_rows_limit", "Rows in a request at most, now.", lambda s: s.batch),
+    (
+        "function_breaker_open",
+        "1 while the circuit breaker keeps requests back.",
+        lambda s: int(s.breaker in ("open", "probing")),
+    ),
     ("function_breaker_openings_total", "Openings of the breaker.", lambda s: s.breaker_openings),
     ("function_requests_in_flight", "Requests at work now.", lambda s: s.in_flight),
 )
+
+_SPREADS: tuple[tuple[str, str, Callable[[ScoringStats], Spread]], ...] = (
+    (
+        "function_request_latency_seconds",
+        "Time from sending a request to its whole answer.",
+        lambda s: s.latency,
+    ),
+    ("function_request_rows", "Rows of a request.", lambda s: s.request_rows),
+)
+_COARSE = frozenset({"1.0", "2.0", "5.0"})
 
 _OPERATORS: tuple[_Row, ...] = (
     ("input_rows", "Rows that an operator of the plan has taken.", lambda n: n.taken),
@@ -121,8 +143,21 @@ def of_models(stats: Mapping[str, ScoringStats]) -> Iterator[Metric]:
         for name, found in stats.items()
         for status, count in dict(found.retries).items()
     }
+    for name, documentation, spread in _SPREADS:
+        values = {labelled(function=key): _histogram(spread(s)) for key, s in stats.items()}
+        yield Metric(f"streamql_{name}", "histogram", documentation, values)
     documentation = "Requests that were sent again, by what the attempt before came to."
     yield Metric("streamql_function_retries_total", "counter", documentation, retries)
+
+
+def _histogram(spread: Spread) -> Histogram:
+    """Return the same counts in fewer buckets: 1, 2, 5 or 1, 2.5, 5 of each power of ten."""
+    wanted = [b for b in spread.bounds if f"{b:e}"[:3] in _COARSE]
+    found = Histogram(wanted)
+    found.total = spread.total
+    for bound, count in zip([*spread.bounds, float("inf")], spread.counts, strict=True):
+        found.counts[bisect_left(wanted, bound)] += count
+    return found
 
 
 def of_operators(nodes: Mapping[str, Node]) -> Iterator[Metric]:

@@ -144,11 +144,6 @@ class Functions:
 
                 model.settings = replace(model.settings, cache=CacheSize(1_000_000, None))
 
-    def counts(self) -> tuple[int, int]:
-        """Return the requests that scoring functions have made, and the rows they rejected."""
-        stats = [f.stats for f in self._models()]
-        return sum(s.requests for s in stats), sum(s.rejected_events for s in stats)
-
     def stats(self) -> dict[str, ScoringStats]:
         """Return the counters of the scoring functions, by their names."""
         return {f.name: f.stats for f in self._models()}

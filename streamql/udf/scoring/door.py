@@ -97,6 +97,11 @@ class Door:
         self._clock = clock
         self._waiting: list[asyncio.Future[None]] = []
 
+    @property
+    def state(self) -> str:
+        """Return the state of the breaker; `off` without one."""
+        return "off" if self._breaker is None else self._breaker.state
+
     async def enter(self, rows: int, end: float) -> bool:
         """Wait until a request may be sent; return whether it is the breaker's probe.
 

@@ -61,6 +61,8 @@ class Exchange:
         self._door = door
         self._tuner = tuner
         self._working = 0
+        if tuner is not None:
+            stats.batch, stats.parallel, stats.tuned = tuner.batch, tuner.parallel, tuner.tunes
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._rejections = Rejections(alias, transport, settings, stats)
         self._checker = checker_of(settings)
@@ -236,11 +238,13 @@ class Exchange:
         finally:
             if door is not None:
                 self._stats.breaker_openings += door.left(alive, probe)
+                self._stats.breaker = door.state
             self._left()
         if tuner is not None:
             full = 0.9 * size <= count <= 1.1 * size
             full |= len(body) >= 0.9 * self._settings.max_batch_bytes
             tuner.answered(number, count, clock.now() - began, full)
+            self._stats.batch, self._stats.parallel = tuner.batch, tuner.parallel
         return result
 
     async def _room(self, tuner: Tuner) -> None:
@@ -271,7 +275,7 @@ class Exchange:
     ) -> tuple[Column, dict[int, str], Answer]:
         stats, clock = self._stats, self._clock
         began = clock.now()
-        stats.sent()
+        stats.sent(count)
         good = False
         try:
             answer = await self._transport.send(body, timeout)

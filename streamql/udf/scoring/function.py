@@ -75,6 +75,17 @@ class ModelFunction(Function):
         self.prepare()
         return self.settings.returns
 
+    def partitioned(self, partitions: int) -> Scorer:
+        """Return a scorer that works with as many scorers as there are partitions.
+
+        A model that is asked one thing at a time is not asked more by it.
+        """
+        if partitions == 1 or not self.parallel:
+            return self.open()
+        from .lanes import LanedScorer  # noqa: PLC0415 - few jobs have partitions
+
+        return LanedScorer([self.open(number) for number in range(partitions)])
+
     def prepare(self) -> None:
         """Find out what a query has to know of the model: its type, its names. Raises UsageError.
 

@@ -262,8 +262,8 @@ class OnnxFunction(ModelFunction):
         if self._columns_stats is None:
             self._columns_stats = self._counters()
         stats = self._columns_stats
-        for seconds in took:
-            stats.sent()
+        for piece, seconds in zip(pieces, took, strict=True):
+            stats.sent(len(piece))
             stats.ended(seconds, True)
         stats.events += count
         return concat(pieces)

@@ -63,7 +63,7 @@ class ReplayTransport(Transport):
 class _NoRequests(ScoringStats):
     """Counts rows alone: looking into a file is no request."""
 
-    def sent(self) -> None:
+    def sent(self, rows: int) -> None:
         pass
 
     def ended(self, seconds: float, good: bool) -> None:

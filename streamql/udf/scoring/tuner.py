@@ -98,6 +98,11 @@ class Tuner:
         self._plan = self._tune()
         next(self._plan)
 
+    @property
+    def tunes(self) -> bool:
+        """Whether there is anything to choose."""
+        return not (self._batches.fixed and self._parallels.fixed)
+
     # -- what became of requests ------------------------------------------------------------
 
     def answered(self, number: int, rows: int, seconds: float, full: bool) -> None:
