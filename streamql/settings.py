@@ -57,6 +57,9 @@ class Settings:
         replay_calls: such a file, which answers in place of the models.
         partitions: how many scorers of a model work side by side, each with its own
             `parallel_requests`; rows are given to them batch by batch.
+        max_state: bytes that the operators of a job may hold together, or a share of the memory of
+            the machine or container; 0 for no limit.
+        max_memory: bytes that the whole process may take, or such a share; 0 for no limit.
         allowed_hosts: the hosts that models may be on; None for any.
         functions: settings of functions as text, by the function's name in lower case.
     """
@@ -83,6 +86,8 @@ class Settings:
     record_calls: str | None = _setting(None, units.path)
     replay_calls: str | None = _setting(None, units.path)
     partitions: int = _setting(1, units.count(1, 1_000))
+    max_state: int | float = _setting(0.5, units.memory)
+    max_memory: int | float = _setting(0.9, units.memory)
     allowed_hosts: tuple[str, ...] | None = _setting(None, units.hosts)
     functions: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
 

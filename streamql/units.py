@@ -96,6 +96,25 @@ def size(low: int, high: int) -> Reader:
     return read
 
 
+def memory(value: Any) -> int | float:
+    """Return bytes for a size, a float from 0 to 1 for a share such as `50%`, 0 for `off`."""
+    if isinstance(value, float) and 0 < value <= 1:
+        return value
+    text = str(value).strip().lower()
+    if text == "off":
+        return 0
+    share = re.fullmatch(r"(\d{1,3}(?:\.\d+)?)\s*%", text)
+    if share is not None and 0 < float(share[1]) <= 100:
+        return float(share[1]) / 100
+    try:
+        found: int = size(2**20, 2**50)(text)
+    except ValueError:
+        raise ValueError(
+            "a size of 1MiB or more such as 2GB, a share such as 50%, or off"
+        ) from None
+    return found
+
+
 def count(low: int, high: int) -> Reader:
     """Return a reader of whole numbers from `low` to `high`."""
 

@@ -15,6 +15,8 @@ from watched_process import Watched, environment
 from streamql import Engine
 from streamql.errors import UsageError
 from streamql.instants import TICKS_PER_SECOND, parse_one
+from streamql.runtime.graph import Graph
+from streamql.runtime.limits import Limits
 from streamql.runtime.metrics import Histogram, Metric, labelled
 from streamql.runtime.view import STALLED, JobView, Watching
 from streamql.telemetry.address import address_of
@@ -145,22 +147,22 @@ def view_at(clock, writers=None):
 def test_a_job_whose_pipeline_does_not_come_round_is_stalled():
     clock = [100.0]
     view = view_at(clock, {"out": types.SimpleNamespace(rows=7)})
-    turned = view.begin(types.SimpleNamespace(nodes=[]), None)
+    view.begin(Graph([], {}), Limits({}))
     clock[0] += STALLED - 1
     assert view.health().well
-    turned(None)
+    view.turned()
     clock[0] += STALLED
     health = view.health()
     assert (health.well, health.status) == (False, "stalled")
     assert health.figures["stalled_for"] == STALLED
-    turned(None)
+    view.turned()
     assert view.health().status == "running"
     assert view.health().figures["rows"] == {"out": 7}
 
 
 def test_who_keeps_figures_of_its_own_can_show_them():
     view = view_at([0.0])
-    view.begin(types.SimpleNamespace(nodes=[]), None)
+    view.begin(Graph([], {}), Limits({}))
     own = Metric("streamql_own", "gauge", "Its own.", {labelled(part="a"): 3.0})
     view.collectors.append(lambda: [own])
     assert b'streamql_own{part="a"} 3.0' in Exposition(view.metrics).text()

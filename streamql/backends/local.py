@@ -14,6 +14,8 @@ from ..errors import UsageError, suggest
 from ..plan.nodes import Job
 from ..plan.reads import what_is_read
 from ..runtime.build import Surroundings, build
+from ..runtime.figures import named
+from ..runtime.limits import limits_of
 from ..runtime.operators.set_time import TimeReport
 from ..runtime.policies import TimePolicy
 from ..runtime.readers import InputReader, Reading
@@ -155,9 +157,19 @@ def run_local(
         targets, open_scorer, reports, job.settings, job.start, policies, job.references
     )
     graph = build(job.plan, surroundings)
+    limits = limits_of(named(graph.nodes), job.settings, watched is not None)
     if watched is not None:
-        on_progress = watched.begin(graph, on_progress)
-    Runner(graph, readers, writers, progress, on_progress, job.restart).run()
+        watched.begin(graph, limits)
+
+    def turned(status: JobStatus) -> None:
+        limits.check()
+        if watched is not None:
+            watched.turned()
+        if on_progress is not None:
+            on_progress(status)
+
+    with limits:
+        Runner(graph, readers, writers, progress, turned, job.restart).run()
     return JobSummary(
         {name: reader.counts for name, reader in readers.items()},
         {name: writer.rows for name, writer in writers.items()},

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .graph import Node
+from .limits import Limits
 from .metrics import Histogram, Kind, Metric, Value, Values, labelled
 from .readers import InputCounts
 
@@ -109,6 +110,12 @@ _OPERATORS: tuple[_Row, ...] = (
     ("seconds", "Time that an operator of the plan has worked.", lambda n: n.seconds),
 )
 
+_STATE: tuple[_Row, ...] = (
+    ("bytes", "Bytes that an operator of the plan holds for later.", lambda m: m.bytes),
+    ("rows", "Rows, or running states, that an operator of the plan holds.", lambda m: m.rows),
+    ("keys", "Values of keys that an operator of the plan knows.", lambda m: m.keys),
+)
+
 
 def of_inputs(counts: Mapping[str, InputCounts]) -> Iterator[Metric]:
     """Yield the figures of inputs."""
@@ -164,6 +171,16 @@ def of_operators(nodes: Mapping[str, Node]) -> Iterator[Metric]:
     """Yield the figures of the operators of the plan."""
     for name, documentation, read in _OPERATORS:
         yield _rows(f"operator_{name}_total", documentation, "operator", nodes, read)
+
+
+def of_state(limits: Limits) -> Iterator[Metric]:
+    """Yield what operators were found to hold, and the limits."""
+    measured = limits.measured
+    for name, documentation, read in _STATE:
+        yield _rows(f"state_{name}", documentation, "operator", measured, read)
+    if limits.max_state is not None:
+        values: Values = {(): limits.max_state}
+        yield Metric("streamql_max_state_bytes", "gauge", "The setting max_state.", values)
 
 
 def named(nodes: Iterable[Node]) -> dict[str, Node]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from ..batch import Batch
+from .held import NOTHING, Held
 
 State = dict[str, Any]
 
@@ -62,6 +63,10 @@ class Operator(ABC):
     def pending(self) -> bool:
         """Whether `poll` may still return something without another row."""
         return False
+
+    def held(self) -> Held:
+        """Return how much the operator keeps for later; cheap enough to be asked all the time."""
+        return NOTHING
 
     def snapshot(self) -> State:
         """Return the state as plain values and Arrow arrays."""

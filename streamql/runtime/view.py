@@ -12,18 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from ..batch import Batch
 from ..instants import TICKS_PER_SECOND
-from .figures import named, of_inputs, of_models, of_operators, of_outputs
+from .figures import of_inputs, of_models, of_operators, of_outputs, of_state
 from .graph import Graph, Node
+from .limits import Limits
 from .metrics import Collector, Histogram, Metric, labelled
 from .operators.write import Target, WriteOperator
 from .policies import BEGIN, END
 from .readers import InputReader
-from .runner import JobStatus
 
 if TYPE_CHECKING:
     from ..udf.scoring.stats import ScoringStats
-
-Progress = Callable[[JobStatus], None]
 
 STALLED = 60.0
 """Seconds that one round of the pipeline may take before the job counts as stalled."""
@@ -80,23 +78,22 @@ class JobView:
     def __post_init__(self) -> None:
         self.graph = Graph([], {})
         self._began = self._turned = self.seconds()
-        self._nodes: dict[str, Node] = {}
+        self._nodes: Mapping[str, Node] = {}
+        self._limits: Limits | None = None
         self._delays: dict[str, Histogram] = {}
 
     # -- told by the job --------------------------------------------------------------------
 
-    def begin(self, graph: Graph, on_progress: Progress | None) -> Progress:
-        """Show the job, which is about to begin; return what is to be told of its progress."""
+    def begin(self, graph: Graph, limits: Limits) -> None:
+        """Show the job, which is about to begin."""
         self.graph = graph
-        self._nodes = named(graph.nodes)
+        self._nodes = limits.nodes
+        self._limits = limits
         self.watching.show(self)
 
-        def turned(status: JobStatus) -> None:
-            self._turned = self.seconds()
-            if on_progress is not None:
-                on_progress(status)
-
-        return turned
+    def turned(self) -> None:
+        """The pipeline has come round."""
+        self._turned = self.seconds()
 
     def timed(self, name: str, target: Target) -> Target:
         """Return an output's target that takes down how old rows are when they get there."""
@@ -131,6 +128,8 @@ class JobView:
         )
         yield from of_models(self._models())
         yield from of_operators(self._nodes)
+        if self._limits is not None:
+            yield from of_state(self._limits)
         for collector in self.collectors:
             yield from collector()
 

@@ -18,6 +18,7 @@ from ...grouping.keys import KeyTable
 from ...grouping.ranges import GroupedTimes, Ranges
 from ...rows import ColumnRows
 from ...types import Type
+from ..held import Held
 from ..operator import Operator, State
 from ..policies import BEGIN
 
@@ -42,6 +43,11 @@ class AnalyzeOperator(Operator):
         for name, past in self._calls:
             columns[name] = past.results(batch, values)
         yield batch.with_rows(ANALYTIC, ColumnRows(columns, batch.count))
+
+    def held(self) -> Held:
+        pasts = [past for _, past in self._calls]
+        rows = sum(past.count for past in pasts)
+        return Held(rows, max(past.keys for past in pasts), (pasts,))
 
     def snapshot(self) -> State:
         return {name: past.snapshot() for name, past in self._calls}
@@ -88,6 +94,16 @@ class _Past:
         self._times: Ints = np.zeros(0, np.int64)
         self._inputs: list[Column] = []
         self._intervals: Ints = np.zeros(0, np.int64)
+
+    @property
+    def count(self) -> int:
+        """How many rows are held."""
+        return len(self._codes)
+
+    @property
+    def keys(self) -> int:
+        """How many partitions are known."""
+        return self._keys.count
 
     def results(self, batch: Batch, values: Evaluation) -> Column:
         """Return the result for each row of the batch, and take the rows over into the past."""

@@ -16,6 +16,7 @@ from ...instants import MAX_TICKS
 from ...plan.windows import Hopping, Session, Window
 from ...rows import ColumnRows
 from ...types import Type
+from ..held import Held
 from ..operator import Operator, State
 from ..windows.keeper import Arrivals, Closed, Ints, Keeper
 from ..windows.kept import keeper_of
@@ -104,6 +105,11 @@ class GroupOperator(Operator):
             for keeper in self._keepers:
                 keeper.recode(moved)
         self._tidy_at = max(_TIDY, 2 * self._keys.count)
+
+    def held(self) -> Held:
+        tables = [self._keys, *(t for t in self._sessions if t is not None)]
+        rows = sum(keeper.count for keeper in self._keepers)
+        return Held(rows, self._keys.count, (tables, self._keepers))
 
     def snapshot(self) -> State:
         return {

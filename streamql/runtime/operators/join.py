@@ -15,6 +15,7 @@ from ...grouping.keys import KeyTable
 from ...grouping.ranges import GroupedTimes, argsort_codes
 from ...instants import MAX_TICKS
 from ...plan.nodes import Bound, Join
+from ..held import Held
 from ..joined import joined, named, time_of
 from ..operator import Operator, State
 from ..policies import BEGIN, END
@@ -35,6 +36,12 @@ class _Side:
     codes: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     matched: Ints = field(default_factory=lambda: np.zeros(0, bool))
     waiting: list[tuple[Batch, Ints]] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """How many rows are held."""
+        kept = 0 if self.kept is None else self.kept.count
+        return kept + sum(batch.count for batch, _ in self.waiting)
 
     def ready(self, time: int) -> tuple[Batch, Ints] | None:
         """Take out the waiting rows before `time`."""
@@ -245,6 +252,11 @@ class JoinOperator(Operator):
                 side.codes = moved[side.codes]
                 side.waiting = [(b, moved[c]) for b, c in side.waiting]
         self._tidy_at = max(_TIDY, 2 * self._keys.count)
+
+    def held(self) -> Held:
+        sides = (self._left, self._right)
+        rows = sum(side.count for side in sides) + self._results.count
+        return Held(rows, self._keys.count, (sides, self._results, self._keys))
 
     def snapshot(self) -> State:
         return {

@@ -18,6 +18,7 @@ from ...grouping.keys import KeyTable
 from ...grouping.ranges import Ranges, argsort_codes
 from ...plan.nodes import Lookup
 from ...rows import Rows
+from ..held import Held
 from ..joined import missing, named
 from ..operator import Operator
 from ..references import ReferenceData, Snapshot, StackedRows
@@ -92,6 +93,12 @@ class LookupOperator(Operator):
                 kept, total = [], 0
         if total:
             yield self._joined(batch, candidates.rows, kept)
+
+    def held(self) -> Held:
+        indices = list(self._indices.values())
+        rows = sum(len(index.rows) for index in indices)
+        keys = sum(index.keys.count for index in indices)
+        return Held(rows, keys, (indices, self._reference))
 
     # -- keys -------------------------------------------------------------------------------
 

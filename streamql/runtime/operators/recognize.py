@@ -14,6 +14,7 @@ from ...grouping.keys import KeyTable
 from ...plan.nodes import Recognize
 from ...plan.pattern import BOUND
 from ...rows import ColumnRows
+from ..held import Held
 from ..matching.buffer import Buffer, fresh
 from ..matching.searches import Searches
 from ..matching.slots import Ints, Slots, earliest_ends
@@ -181,6 +182,12 @@ class RecognizeOperator(Operator):
             self._rows.codes = moved[self._rows.codes]
             self._searches.recode(moved)
         self._tidy_at = max(_TIDY, 2 * self._keys.count)
+
+    def held(self) -> Held:
+        rows = 0 if self._rows is None else len(self._rows.codes)
+        rows += 0 if self._held is None else self._held.count
+        what = (self._rows, self._held, self._places, self._searches, self._keys)
+        return Held(rows, self._keys.count, what)
 
     def snapshot(self) -> State:
         return {

@@ -16,6 +16,7 @@ from ...errors import RunError
 from ...expressions.evaluate import Evaluation
 from ...expressions.nodes import CALLS, Call, Expr
 from ...rows import ColumnRows
+from ..held import Held
 from ..operator import Operator, State
 
 
@@ -92,6 +93,10 @@ class ScoreOperator(Operator):
     @property
     def pending(self) -> bool:
         return bool(self._waiting)
+
+    def held(self) -> Held:
+        batches = [waiting.batch for waiting in self._waiting]
+        return Held(sum(batch.count for batch in batches), 0, (batches,))
 
     def snapshot(self) -> State:
         return {"waiting": [pack(w.batch) for w in self._waiting]}

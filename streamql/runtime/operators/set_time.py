@@ -15,6 +15,7 @@ from ...expressions.evaluate import Evaluation
 from ...expressions.nodes import Expr
 from ...grouping.keys import KeyTable
 from ...units import spoken
+from ..held import Held
 from ..letters import InputLetters
 from ..narrowing import ticks_of
 from ..operator import Operator, State
@@ -186,6 +187,10 @@ class SetTimeOperator(Operator):
         return ticks_of(column)
 
     # -- state ------------------------------------------------------------------------------
+
+    def held(self) -> Held:
+        what = (self._waiting, self._keys, self._by_key)
+        return Held(self._waiting.count, self._keys.count, what)
 
     def snapshot(self) -> State:
         return {

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ...batch import MAIN, Batch, concat_batches
+from ..held import Held
 from ..operator import Operator, State
 from ..policies import END
 from ..reorder import Waiting
@@ -32,6 +33,9 @@ class UnionOperator(Operator):
             return
         merged = concat_batches(ready)
         yield merged.take(np.argsort(merged.times, kind="stable"))
+
+    def held(self) -> Held:
+        return Held(sum(port.count for port in self._ports), 0, (self._ports,))
 
     def snapshot(self) -> State:
         return {"ports": [p.snapshot() for p in self._ports]}

@@ -58,6 +58,11 @@ class Keeper(ABC):
     def close(self, time: int) -> Closed | None:
         """Return the windows that end before `time` and were not returned before."""
 
+    @property
+    @abstractmethod
+    def count(self) -> int:
+        """How many rows, or running states, are held."""
+
     @abstractmethod
     def live(self) -> Ints:
         """Return the groups that something is held for."""

@@ -97,6 +97,10 @@ class RowKeeper(Keeper):
         """Tell cheaply whether anything can have come due."""
         return True
 
+    @property
+    def count(self) -> int:
+        return sum(len(chunk.codes) for chunk in self._chunks)
+
     def live(self) -> Ints:
         return np.unique(self._rows().codes) if self._chunks else np.zeros(0, np.int64)
 

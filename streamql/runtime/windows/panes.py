@@ -133,6 +133,10 @@ class PaneKeeper(Keeper):
         for state in self._states:
             state.keep(slots)
 
+    @property
+    def count(self) -> int:
+        return len(self._ends)
+
     def live(self) -> Ints:
         return np.unique(self._codes)
 
