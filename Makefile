@@ -37,7 +37,7 @@ demo: .venv/.with-samples $(TAXI)/model.joblib
 	@echo "the first rows of build/fares.jsonl:"
 	@head -n 5 build/fares.jsonl
 
-test: .venv/.with-dev .venv-servers/.made $(TAXI)/model.joblib
+test: .venv/.with-dev .venv-servers/.made postgresql $(TAXI)/model.joblib
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: .venv/.with-dev
@@ -83,6 +83,22 @@ $(TAXI)/model.joblib: $(TAXI)/train.py $(TAXI)/generate.py $(TAXI)/score.py | .v
 	@.venv-servers/bin/python -m pip install --quiet --disable-pip-version-check \
 		--requirement tests/servers/requirements.txt
 	@touch $@
+
+# The tests start a PostgreSQL of their own. The package would start one as well, were it not told
+# to make no cluster.
+.PHONY: postgresql
+postgresql:
+	@compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			echo "installing postgresql"; export DEBIAN_FRONTEND=noninteractive; \
+			apt-get update -qq; apt-get install -y -qq postgresql-common; \
+			sed -i 's/^#* *create_main_cluster *=.*/create_main_cluster = false/' \
+				/etc/postgresql-common/createcluster.conf; \
+			apt-get install -y -qq postgresql; \
+		else \
+			echo "warning: no PostgreSQL here (initdb), so its tests will fail;" \
+				"install the package postgresql" >&2; \
+		fi; }
 
 # Debian and Ubuntu ship Python without ensurepip; python3-venv brings it.
 .venv/.made:

@@ -12,7 +12,8 @@ import pytest
 import timeless
 from test_scoring_tuner import knee as latency
 
-from streamql.udf.scoring.failure import Failure, Retry
+from streamql.network.retry import Retry
+from streamql.udf.scoring.failure import Failure
 from streamql.udf.scoring.knee import advice, knee, soonest
 from streamql.udf.scoring.profiler import (
     FEW,

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from scoring_model import FastClock, finish, put
 
 from streamql.errors import FunctionError
+from streamql.network.retry import Retry
 from streamql.udf.scoring import Scorer, ScoringLoop, ScoringSettings, ScoringStats
 from streamql.udf.scoring.cache import AnswerCache, CachingScorer
 from streamql.udf.scoring.exchange import Exchange
-from streamql.udf.scoring.failure import Failure, Retry, of_status
+from streamql.udf.scoring.failure import Failure, of_status
 from streamql.udf.scoring.http_scorer import HttpScorer
 from streamql.udf.scoring.transport import Answer, Transport
 from streamql.udf.scoring.tuner import Tuner

@@ -13,11 +13,11 @@ from scoring_model import FastClock, Model, bad_rows, finish, opened, put
 
 from streamql.column import from_values
 from streamql.errors import FunctionError
+from streamql.network.retry import pause, retry_after
 from streamql.udf.scoring import (
     ScoringLoop,
     ScoringSettings,
 )
-from streamql.udf.scoring.failure import pause, retry_after
 from streamql.udf.scoring.function import ScoringFunction
 
 

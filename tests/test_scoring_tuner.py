@@ -16,10 +16,11 @@ import pyarrow as pa
 import pytest
 import timeless
 
+from streamql.network.retry import Retry
 from streamql.udf.scoring import ScoringSettings
 from streamql.udf.scoring.batch import Batch, Part, Texts
 from streamql.udf.scoring.exchange import Exchange
-from streamql.udf.scoring.failure import Clock, Failure, Retry
+from streamql.udf.scoring.failure import Clock, Failure
 from streamql.udf.scoring.stats import ScoringStats
 from streamql.udf.scoring.transport import Answer, Transport
 from streamql.udf.scoring.tuner import Limits, Tuner

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ..errors import UsageError, suggest
@@ -13,10 +13,13 @@ from .contract import Sink, Source
 from .file import FileSource, is_regular
 from .filesink import open_file_sink
 from .following import Following
-from .uri import Uri, parse_uri
+from .uri import Uri, parse_uri, shown
 
 SCHEMES = ("file",)
-"""The schemes a URI may have; `-` alone is standard input or output."""
+"""The schemes the URI of an input may have; `-` alone is standard input or output."""
+
+SINK_SCHEMES = ("file", "sqlite", "postgresql")
+"""The schemes the URI of an output may have."""
 
 
 def open_source(
@@ -51,23 +54,32 @@ def open_source(
                 return FollowedFiles(uri.path, layout, following or Following())
             return FileSource(uri.path, layout)
         case _:
-            raise _unknown(uri)
+            raise _unknown(uri, SCHEMES)
 
 
 def open_sink(text: str, options: Mapping[str, str] | None = None) -> Sink:
     """Return the sink a URI means; `options` win over those in the URI."""
     uri = parse_uri(text)
-    layout = Format.of_options({**uri.options, **(options or {})})
+    uri = replace(uri, options={**uri.options, **(options or {})})
+    # what talks to databases and servers is loaded by the jobs that do
     match uri.scheme:
         case "console":
-            return ConsoleSink(layout)
+            return ConsoleSink(Format.of_options(uri.options))
         case "file":
-            return open_file_sink(uri.path, layout)
+            return open_file_sink(uri.path, Format.of_options(uri.options))
+        case "sqlite":
+            from .sqlite import open_sqlite_sink
+
+            return open_sqlite_sink(uri)
+        case "postgresql" | "postgres":
+            from .postgres import open_postgres_sink
+
+            return open_postgres_sink(uri)
         case _:
-            raise _unknown(uri)
+            raise _unknown(uri, SINK_SCHEMES)
 
 
-def _unknown(uri: Uri) -> UsageError:
-    known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
-    hint = suggest(uri.scheme, SCHEMES) or f"there are {known}, plain paths, and - for the console"
-    return UsageError(f"no connector for {uri.scheme}:// (in {uri.text!r})", hint=hint)
+def _unknown(uri: Uri, schemes: Sequence[str]) -> UsageError:
+    known = ", ".join(f"{scheme}://" for scheme in schemes)
+    hint = suggest(uri.scheme, schemes) or f"there are {known}, plain paths, and - for the console"
+    return UsageError(f"no connector for {uri.scheme}:// (in {shown(uri.text)!r})", hint=hint)

@@ -32,6 +32,11 @@ class Uri:
     options: Mapping[str, str] = field(default_factory=dict)
 
 
+def shown(text: str) -> str:
+    """Return a URI as messages may show it: no password in it."""
+    return re.sub(r"(://[^/@?]*?):[^/?]*@", r"\1:***@", text)
+
+
 def parse_uri(text: str) -> Uri:
     """Return the parts of a URI or path.
 
@@ -49,7 +54,7 @@ def parse_uri(text: str) -> Uri:
         for pair in query[2].split("&"):
             key, _, value = pair.partition("=")
             if key in options:
-                raise UsageError(f"option {key} is given twice in {text!r}")
+                raise UsageError(f"option {key} is given twice in {shown(path)!r}")
             options[key] = unquote(value)
     if path == "-":
         return Uri(text, "console", path, options)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ...errors import UsageError
-from .failure import Clock, Failure, Retry, of_status
-from .options import Secret
+from ...network.retry import Retry
+from ...network.secret import Secret
+from .failure import Clock, Failure, of_status
 from .place import Question, Reply
 from .settings import ScoringSettings
 from .transport import Answer, Transport

@@ -11,7 +11,8 @@ import math
 from collections import deque
 from collections.abc import Callable
 
-from .failure import Clock, Failure, Retry
+from ...network.retry import Retry
+from .failure import Clock, Failure
 from .options import Rate
 from .settings import ScoringSettings
 

@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...column import Column, combine, concat, nulls
+from ...network.retry import Retry, pause
 from .answers import column_of
 from .batch import Batch
 from .door import Door
-from .failure import LIMIT, Clock, Failure, Retry, pause
+from .failure import LIMIT, Clock, Failure
 from .protocols.protocol import BadAnswer, BadRow
 from .rejection import Outcome, Rejections, Stop
 from .settings import ScoringSettings

@@ -19,8 +19,9 @@ from typing import Any, ClassVar
 import orjson
 
 from ...errors import FunctionError
+from ...network.retry import Retry
 from .exchange import Exchange
-from .failure import Clock, Failure, Retry, of_status, shortened
+from .failure import Clock, Failure, of_status, shortened
 from .frames import HEAD, RAISED, READY, REQUEST, STOP, VALUE, framed, opened
 from .function import ModelFunction
 from .http_scorer import HttpScorer

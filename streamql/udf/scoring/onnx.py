@@ -13,9 +13,10 @@ import orjson
 
 from ...column import Column, concat
 from ...errors import UsageError
+from ...network.retry import Retry
 from ...types import Type
 from .exchange import Exchange
-from .failure import Clock, Failure, Retry
+from .failure import Clock, Failure
 from .function import ModelFunction
 from .onnx_columns import Feeds, column_of, feeds_of_arrays, feeds_of_fields, numbers
 from .protocols.protocol import BadAnswer, BadRow, Protocol, Text, results

@@ -7,7 +7,6 @@ raise ValueError with what would fit; whoever knows the setting's name makes the
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import Any
 import orjson
 
 from ... import units
-from ...errors import UsageError
+from ...network.secret import Secret
 from .tuner import Limits
 
 Reader = Callable[[str], Any]
@@ -164,39 +163,6 @@ def file(value: str) -> str:
     if not Path(value).is_file():
         raise ValueError("the path of a file that is there")
     return value
-
-
-@dataclass(frozen=True, slots=True)
-class Secret:
-    """A secret by the place where it is kept; its value is read when it is used, never shown."""
-
-    kind: str
-    place: str
-
-    @staticmethod
-    def refer(value: str) -> Secret:
-        """Read `env:NAME` or `file:PATH`; a literal is refused."""
-        kind, colon, place = value.partition(":")
-        if kind not in ("env", "file") or not colon or not place:
-            # the text is not repeated: it may be the secret itself
-            raise ValueError("env:NAME or file:PATH; a literal secret is refused")
-        return Secret(kind, place)
-
-    def value(self) -> str:
-        """Return the secret. Raises UsageError that names the place when there is none."""
-        if self.kind == "env":
-            found = os.environ.get(self.place, "")
-            if not found:
-                raise UsageError(f"the environment variable {self.place} is not set")
-        else:
-            try:
-                found = Path(self.place).read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
-                reason = getattr(error, "strerror", None) or "not UTF-8"
-                raise UsageError(f"cannot read the secret in {self.place}: {reason}") from None
-        if not found or not found.isascii() or not found.isprintable():
-            raise UsageError(f"the secret in {self.kind}:{self.place} is empty or not one line")
-        return found
 
 
 def secret(value: str) -> Secret:

@@ -14,7 +14,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from statistics import median
 
-from .failure import Failure, Retry, shortened
+from ...network.retry import Retry
+from .failure import Failure, shortened
 
 FEW, MANY = 5, 40
 """The fewest and the most requests with the same settings (at least two for each connection)."""

@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 
 import orjson
 
+from ...network.retry import Retry
 from .calls import RecordedCalls
 from .exchange import Exchange
-from .failure import Clock, Failure, Retry
+from .failure import Clock, Failure
 from .function import ModelFunction
 from .onnx import OnnxRows
 from .scorer import Scorer

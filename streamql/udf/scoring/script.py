@@ -10,10 +10,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ...errors import FunctionError
+from ...network.retry import Retry
 from .batch import Batch, Part, Texts
 from .entry import EntryScript, ScriptFailed
 from .exchange import Exchange
-from .failure import Clock, Failure, Retry, of_status
+from .failure import Clock, Failure, of_status
 from .function import ModelFunction
 from .scorer import Scorer
 from .settings import ScoringSettings

@@ -14,9 +14,10 @@ import orjson
 
 from ... import units
 from ...errors import UsageError, nearest, suggest
+from ...network.secret import ADVICE, Secret
 from ...types import Type, type_named
 from . import options
-from .options import Secret, option
+from .options import option
 from .protocols.azureml import AzureML
 from .protocols.catalog import PROTOCOLS, protocol_named, settings_of
 from .protocols.protocol import Protocol
@@ -206,7 +207,7 @@ def _read(alias: str, name: str, value: str, read: options.Reader) -> Any:
 def _advice(message: str) -> str | None:
     if "secret" not in message:
         return None
-    return "put it into an environment variable and say env:NAME, or into a file and say file:PATH"
+    return ADVICE
 
 
 def _header(name: str, value: str) -> str | Secret:

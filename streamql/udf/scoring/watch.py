@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .failure import Clock, Failure, Retry
+from ...network.retry import Retry
+from .failure import Clock, Failure
 
 _PATIENCE = 3
 """Attempts of one request that fail without a word, once the model has answered before."""
