@@ -60,7 +60,7 @@ class Settings:
         max_state: bytes that the operators of a job may hold together, or a share of the memory of
             the machine or container; 0 for no limit.
         max_memory: bytes that the whole process may take, or such a share; 0 for no limit.
-        allowed_hosts: the hosts that models may be on; None for any.
+        allowed_hosts: the hosts that models and outputs may be on; None for any.
         functions: settings of functions as text, by the function's name in lower case.
     """
 

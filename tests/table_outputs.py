@@ -10,6 +10,20 @@ from typing import Any
 from streamql.column import from_values
 from streamql.connectors.catalog import open_sink
 
+MOMENT = "2024-03-05T08:15:00.1234567Z"
+BIGGEST = 2**63 - 1
+ROW = {
+    "i": [BIGGEST, -BIGGEST - 1, None],
+    "f": [1.5, 1e300, None],
+    "m": [1, 2.5, None],
+    "b": [True, False, None],
+    "r": [{"a": [1, "x"]}, {}, None],
+    "l": [[1, None], [], None],
+    "x": [1, "two", {"three": 3}],
+    "n": [None, None, None],
+}
+"""Columns of every type, by name."""
+
 
 @dataclass
 class Sqlite:

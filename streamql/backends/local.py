@@ -84,16 +84,16 @@ class Opened:
             Path(directory).mkdir(parents=True, exist_ok=True)
         return cls(uris=uris)
 
-    def writers(self) -> dict[str, Any]:
+    def writers(self, allowed_hosts: Sequence[str] | None = None) -> dict[str, Any]:
         """Open the outputs and return something that takes batches for each of them.
 
-        Outputs with one URI share one writer.
+        Outputs with one URI share one writer. They may be on `allowed_hosts`; None: on any.
         """
         writers: dict[str, Any] = dict(self.targets)
         by_uri: dict[str, OutputWriter] = {}
         for name, uri in self.uris.items():
             if uri not in by_uri:
-                by_uri[uri] = OutputWriter(name, open_sink(uri))
+                by_uri[uri] = OutputWriter(name, open_sink(uri, None, allowed_hosts))
             writers[name] = _Counted(by_uri[uri])
         return writers
 
@@ -147,7 +147,7 @@ def run_local(
         name: TimeReport(reader.counts.invalid_time, reader.counts.times, reader.letters)
         for name, reader in readers.items()
     }
-    writers = outputs.writers()
+    writers = outputs.writers(job.settings.allowed_hosts)
     policies = {name: time_policy(job.settings, name in job.clocks) for name in readers}
     watched = None if job.watching is None else JobView(readers, writers, job.watching)
     targets = writers

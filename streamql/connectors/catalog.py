@@ -57,9 +57,18 @@ def open_source(
             raise _unknown(uri, SCHEMES)
 
 
-def open_sink(text: str, options: Mapping[str, str] | None = None) -> Sink:
-    """Return the sink a URI means; `options` win over those in the URI."""
+def open_sink(
+    text: str,
+    options: Mapping[str, str] | None = None,
+    allowed_hosts: Sequence[str] | None = None,
+) -> Sink:
+    """Return the sink a URI means; `options` win over those in the URI.
+
+    `allowed_hosts` are the hosts it may be on; None: any.
+    """
     uri = parse_uri(text)
+    if uri.scheme not in ("file", "console", "sqlite"):
+        _refuse_host(uri, allowed_hosts)
     uri = replace(uri, options={**uri.options, **(options or {})})
     # what talks to databases and servers is loaded by the jobs that do
     match uri.scheme:
@@ -77,6 +86,20 @@ def open_sink(text: str, options: Mapping[str, str] | None = None) -> Sink:
             return open_postgres_sink(uri)
         case _:
             raise _unknown(uri, SINK_SCHEMES)
+
+
+def _refuse_host(uri: Uri, allowed: Sequence[str] | None) -> None:
+    """Raise UsageError when an output is on a host that is not allowed."""
+    if allowed is None:
+        return
+    from ..network.hosts import host_of, is_allowed
+
+    address = f"{uri.scheme}://{uri.path}"
+    if not is_allowed(address, allowed):
+        raise UsageError(
+            f"the host {host_of(address)!r} is not among those that outputs may be on",
+            hint=f"allowed_hosts is {', '.join(allowed) or 'none'}",
+        )
 
 
 def _unknown(uri: Uri, schemes: Sequence[str]) -> UsageError:

@@ -291,6 +291,11 @@ def open_postgres_sink(uri: Uri) -> PostgresSink:
     for name in _OPTIONS:
         if name in uri.options:
             parameters[name] = uri.options[name]
+    if not uri.options.get("host", "/").startswith("/"):
+        raise UsageError(
+            "the option host is for the folder of a socket",
+            hint="the host stands before the path: postgresql://USER@HOST:PORT/DATABASE",
+        )
     if "password" in parameters:
         try:
             parameters["password"] = Secret.refer(parameters["password"]).value()

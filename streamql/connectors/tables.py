@@ -200,7 +200,7 @@ class TableSink(StagedSink):
             listed = ", ".join(place.name for place in self._key_places())
             raise OutputError(
                 f"table {self.target.table} has no unique index on its key ({listed})",
-                hint=f"CREATE UNIQUE INDEX ... ON {self._quoted_table()} ({listed}), "
+                hint=f"CREATE UNIQUE INDEX rows_key ON {self._quoted_table()} ({listed}), "
                 "or say mode=append",
             )
 

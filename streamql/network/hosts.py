@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-_PORTS = {"http": 80, "https": 443}
+_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "postgres": 5432}
 
 
 def is_allowed(url: str, allowed: Sequence[str]) -> bool:
@@ -15,12 +15,17 @@ def is_allowed(url: str, allowed: Sequence[str]) -> bool:
     below example.com (not itself).
     """
     parts = urlsplit(url)
-    host = (parts.hostname or "").rstrip(".")
+    host = host_of(url)
     try:
         port = parts.port or _PORTS.get(parts.scheme.lower())
     except ValueError:
         port = None  # told as no URL of a model
     return any(_fits(pattern, host, port) for pattern in allowed)
+
+
+def host_of(url: str) -> str:
+    """Return the host of a URL, without a dot at its end."""
+    return (urlsplit(url).hostname or "").rstrip(".")
 
 
 def _fits(pattern: str, host: str, port: int | None) -> bool:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 from ...errors import UsageError
-from ...network.hosts import is_allowed
+from ...network.hosts import host_of, is_allowed
 
 
 def refuse_host(alias: str, url: str, allowed: Sequence[str]) -> None:
@@ -17,9 +16,8 @@ def refuse_host(alias: str, url: str, allowed: Sequence[str]) -> None:
     """
     if is_allowed(url, allowed):
         return
-    host = (urlsplit(url).hostname or "").rstrip(".")
     known = ", ".join(allowed) or "none"
     raise UsageError(
-        f"udf.{alias}: the host {host!r} is not among those that models may be on",
+        f"udf.{alias}: the host {host_of(url)!r} is not among those that models may be on",
         hint=f"allowed_hosts is {known}",
     )
