@@ -49,6 +49,7 @@ class PostgresServer:
         rules = self.data / "pg_hba.conf"
         rules.write_text(
             "host all guarded 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n"
+            "local all all trust\n"
         )
         self.start()
 
