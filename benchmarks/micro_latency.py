@@ -1,0 +1,120 @@
+"""How long one row takes through an idle job: a row into a pipe, its answer out of another.
+
+    python benchmarks/micro_latency.py [rows]
+
+Rows come one at a time, each after the answer to the one before, so that every wake-up on the way
+shows. Measured for a plain query, and for one that asks a model whose server answers after 1 ms;
+the latter is also asked directly, which is what the job adds its time to. The goal: a median of at
+most 5 ms added.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+
+HERE = Path(__file__).parent
+PLAIN = "SELECT id, x * 2 AS y INTO output FROM input"
+SCORED = "SELECT id, udf.score(x) AS y INTO output FROM input"
+COMMAND = [sys.executable, "-m", "streamql", "run", "--input", "input=-", "--quiet"]
+
+
+@contextmanager
+def server() -> Iterator[int]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen([sys.executable, str(HERE / "score_server.py"), str(port), "0.001"])
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        for _ in range(100):
+            try:
+                direct.open(f"http://127.0.0.1:{port}/stats", timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def asked(ask: Callable[[int], None], rows: int) -> list[float]:
+    """Return the milliseconds of each question, one after the other, with idle time between."""
+    found = []
+    for number in range(rows):
+        time.sleep(0.02)
+        began = time.perf_counter()
+        ask(number)
+        found.append(1000 * (time.perf_counter() - began))
+    return found[rows // 10 :]  # the first ones load what is needed
+
+
+def job(query: str, rows: int, *more: str) -> list[float]:
+    command = [*COMMAND, "--query", query, *more]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        into, out = process.stdin, process.stdout
+        assert into is not None
+        assert out is not None
+
+        def ask(number: int) -> None:
+            into.write(b'{"id":%d,"x":[%d]}\n' % (number, number))
+            into.flush()
+            assert json.loads(out.readline())["id"] == number
+
+        plain = query == PLAIN
+        found = asked(ask if not plain else scalar(into, out), rows)
+        into.close()
+        process.wait()
+    return found
+
+
+def scalar(into: object, out: object) -> Callable[[int], None]:
+    def ask(number: int) -> None:
+        into.write(b'{"id":%d,"x":%d}\n' % (number, number))  # type: ignore[attr-defined]
+        into.flush()  # type: ignore[attr-defined]
+        assert json.loads(out.readline())["y"] == 2 * number  # type: ignore[attr-defined]
+
+    return ask
+
+
+def direct(port: int, rows: int) -> list[float]:
+    connection = HTTPConnection("127.0.0.1", port)
+    connection.connect()
+    connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    headers = {"Content-Type": "application/json"}
+
+    def ask(number: int) -> None:
+        connection.request("POST", "/score", b'{"data": [[%d]]}' % number, headers)
+        connection.getresponse().read()
+
+    return asked(ask, rows)
+
+
+def main(rows: int) -> None:
+    with server() as port:
+        model = ("--function", f"score=http://127.0.0.1:{port}/score")
+        ways = {
+            "the model, asked directly": direct(port, rows),
+            "a plain query": job(PLAIN, rows),
+            "a query with the model": job(SCORED, rows, *model, "--set", "score.protocol=azureml"),
+        }
+    print(f"{'one row, ms':28}{'median':>8}{'95 %':>8}")
+    for name, found in ways.items():
+        late = statistics.quantiles(found, n=20)[-1]
+        print(f"{name:28}{statistics.median(found):8.2f}{late:8.2f}")
+    medians = [statistics.median(found) for found in ways.values()]
+    print(f"added to the model: {medians[2] - medians[0]:.2f} (at most 5)")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200)
