@@ -30,7 +30,7 @@ class FakeRemote(Function):
     def call(self, columns, count):
         raise AssertionError("a remote call must have been lifted")
 
-    def open(self):
+    def partitioned(self, partitions):
         return _FakeScorer(self)
 
 
