@@ -1,6 +1,6 @@
 """What is measured: the jobs, the programs that do each, and the targets."""
 
-from shapes import Job, Program, Target, ratio
+from shapes import HERE, Job, Program, Target, ratio
 from stateful import STATEFUL
 
 JOBS = (
@@ -9,6 +9,28 @@ JOBS = (
         "streamql --version",
         (Program("streamql", lambda at: [*at.streamql, "--version"], compared=False),),
         (Target("start", lambda m, _: m["streamql"].wall * 1000, 150, unit=" ms"),),
+        events=10,
+        runs_factor=3,
+    ),
+    Job(
+        "help",
+        "streamql --help",
+        (Program("streamql", lambda at: [*at.streamql, "--help"], compared=False),),
+        (Target("help", lambda m, _: m["streamql"].wall * 1000, 150, unit=" ms"),),
+        events=10,
+        runs_factor=3,
+    ),
+    Job(
+        "check",
+        "check a query of a hundred lines",
+        (
+            Program(
+                "streamql",
+                lambda at: [*at.streamql, "check", str(HERE / "queries" / "hundred.sql")],
+                compared=False,
+            ),
+        ),
+        (Target("check", lambda m, _: m["streamql"].wall * 1000, 400, unit=" ms"),),
         events=10,
         runs_factor=3,
     ),

@@ -247,17 +247,19 @@ class Engine:
             )
         self.register_uri(names[0], uri)
 
-    def _compile(self, script: str) -> Plan:
-        tree = parse(script)
-        registry = Registry(BUILTINS, self._functions.by_alias(), self._functions.aggregates())
-        environment = Environment(
+    def environment(self) -> Environment:
+        """Return what a script can name: the inputs and functions that are registered."""
+        functions = self._functions
+        return Environment(
             self._inputs.shapes(),
             self._inputs.references(),
-            registry,
+            Registry(BUILTINS, functions.by_alias(), functions.aggregates()),
             self.settings.compatibility_level,
             timestamps=self._inputs.timestamps(),
         )
-        return optimize(bind_script(tree, environment))
+
+    def _compile(self, script: str) -> Plan:
+        return optimize(bind_script(parse(script), self.environment()))
 
     def _execute(
         self,

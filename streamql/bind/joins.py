@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from ..batch import MAIN
 from ..errors import BindError, CompileError, Span
@@ -34,14 +35,21 @@ class Condition:
     bounds: list[Bound] = field(default_factory=list)
     keys: list[tuple[Expr, Expr]] = field(default_factory=list)
     rest: list[Expr] = field(default_factory=list)
+    broken: bool = False
 
     def read(self, node: ast.Expr) -> None:
         """Take in an ON clause. Raises BindError."""
         for part in conjuncts(node):
-            if not (self._bound(part) or self._key(part)):
-                bound = self.predicate(part, self.scope)
-                refuse_aggregates(bound, "ON")
-                self.rest.append(bound)
+            self.scope.environment.attempt(partial(self._part, part), self.note_broken)
+
+    def _part(self, node: ast.Expr) -> None:
+        if not (self._bound(node) or self._key(node)):
+            bound = self.predicate(node, self.scope)
+            refuse_aggregates(bound, "ON")
+            self.rest.append(bound)
+
+    def note_broken(self) -> None:
+        self.broken = True
 
     @property
     def residual(self) -> Expr | None:
@@ -173,7 +181,7 @@ def lag_of(plan: Plan) -> int:
             reach = [
                 (max(abs(n) for n in (b.low, b.high) if n is not None) + 1) * b.unit for b in bounds
             ]
-            return lag + max(reach)
+            return lag + max(reach, default=0)
         case Lookup(source=source):
             return lag_of(source)
         case _ if len(plan.inputs) == 1:
@@ -244,7 +252,9 @@ def bind_join(
             )
         made: Join | Lookup = Lookup(left, reference, outer, key, other.key, keys, residual, steps)
         return lift(made, made), (*sources, other)
-    check_bounds(condition, node.condition.span)
+    if not condition.broken:  # else the bound may be what is broken
+        check = partial(check_bounds, condition, node.condition.span)
+        scope.environment.attempt(check, condition.note_broken)
     _check_substreams(sources, other, condition)
     _check_partitions(sources, other, condition)
     made = Join(

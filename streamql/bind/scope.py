@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from ..errors import BindError, Span, suggest
+from ..errors import BindError, CompileError, Span, suggest
 from ..expressions.nodes import Expr, Field, Whole
 from ..functions.registry import Registry
 from ..plan.nodes import Plan, Shape
@@ -13,6 +14,8 @@ from ..plan.reads import Columns
 from ..rows import find
 from ..syntax import nodes as ast
 from ..types import Type
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,17 @@ class Source:
         return Field(kind, span, self.key, path)
 
 
+def refuse(error: CompileError) -> None:
+    """Let the first mistake be the only one."""
+    raise error
+
+
 @dataclass
 class Environment:
-    """What a script can name: inputs, steps, functions; and what the job is set to."""
+    """What a script can name: inputs, steps, functions; and what the job is set to.
+
+    `report` is told each mistake; a tool that wants all of them lets it return.
+    """
 
     inputs: Mapping[str, Shape]
     references: frozenset[str]
@@ -70,6 +81,15 @@ class Environment:
     reference_steps: dict[str, str] = field(default_factory=dict)
     looked_up: dict[str, None] = field(default_factory=dict)
     tables: dict[str, Columns] = field(default_factory=dict)
+    report: Callable[[CompileError], None] = refuse
+
+    def attempt(self, bind: Callable[[], T], instead: Callable[[], T]) -> T:
+        """Return what `bind` gives; `instead`, once its mistake is reported."""
+        try:
+            return bind()
+        except CompileError as error:
+            self.report(error)
+            return instead()
 
     def step(self, name: str) -> tuple[ast.Step, Plan, Shape] | None:
         """Return the step of this name (ignoring case)."""

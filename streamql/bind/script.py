@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..errors import BindError
-from ..plan.nodes import Job, Plan, Shape, Union, Write
+from ..plan.nodes import Job, Plan, Scan, Shape, Union, Write
 from ..syntax import nodes as ast
 from ..types import Type
 from .scope import Environment
@@ -20,40 +22,21 @@ def bind_script(script: ast.Script, environment: Environment) -> Job:
     Raises BindError with the place in the query. Steps are bound once, in their
     order, whether they are used or not: a mistake in an unused step is a mistake.
     """
+    attempt = environment.attempt
     for table in script.tables:
-        declare(table, environment)
+        attempt(partial(declare, table, environment), _nothing)
     sources = Sources(environment, lambda query: _bind_query(query, sources))
     for step in script.steps:
-        name = step.name.text
-        if environment.step(name) is not None:
-            raise BindError(f"two steps are named {name}", step.name.span, "rename one of them")
-        if environment.input(name) is not None:
-            raise BindError(
-                f"the step {name} has the name of an input", step.name.span, "rename the step"
-            )
-        for select in _selects(step.query):
-            if select.into is not None:
-                raise BindError(
-                    "INTO cannot stand inside of WITH",
-                    select.into.span,
-                    "write it in the SELECT that reads the step",
-                )
-        query = step.query
-        reference = sources.reference_of(query.source) if isinstance(query, ast.Select) else None
-        if reference is not None and isinstance(query, ast.Select) and not query.group_by:
-            plan, shape = sources.bind_reference_step(query)
-            environment.reference_steps[name.lower()] = reference
-        else:
-            plan, shape = _bind_query(query, sources)
-        environment.steps[name.lower()] = (step, plan, shape)
+        plan, shape = attempt(partial(_bind_step, step, sources), _broken)
+        environment.steps[step.name.text.lower()] = (step, plan, shape)
     writes: list[Write] = []
     outputs: dict[str, str] = {}
     for statement in script.statements:
-        output = _output(statement)
-        plan, shape = _bind_query(statement, sources)
+        output = attempt(partial(_output, statement), lambda: DEFAULT_OUTPUT)
+        plan, shape = attempt(partial(_bind_query, statement, sources), _broken)
         name = outputs.setdefault(output.lower(), output)
         writes.append(Write(plan, name, None if shape.columns is None else shape.order))
-    sources.check_substreams()
+    attempt(sources.check_substreams, _nothing)
     return Job(
         _merged(writes),
         tuple(environment.used),
@@ -61,6 +44,40 @@ def bind_script(script: ast.Script, environment: Environment) -> Job:
         tuple(environment.looked_up),
         dict(environment.tables),
     )
+
+
+def _nothing() -> None:
+    """Stands in for what could not be declared or checked."""
+
+
+def _broken() -> tuple[Plan, Shape]:
+    """Stand in for a query that could not be bound: whatever reads it finds its columns."""
+    return Scan(""), Shape()
+
+
+def _bind_step(step: ast.Step, sources: Sources) -> tuple[Plan, Shape]:
+    environment = sources.environment
+    name = step.name.text
+    if environment.step(name) is not None:
+        raise BindError(f"two steps are named {name}", step.name.span, "rename one of them")
+    if environment.input(name) is not None:
+        raise BindError(
+            f"the step {name} has the name of an input", step.name.span, "rename the step"
+        )
+    for select in _selects(step.query):
+        if select.into is not None:
+            raise BindError(
+                "INTO cannot stand inside of WITH",
+                select.into.span,
+                "write it in the SELECT that reads the step",
+            )
+    query = step.query
+    reference = sources.reference_of(query.source) if isinstance(query, ast.Select) else None
+    if reference is not None and isinstance(query, ast.Select) and not query.group_by:
+        plan, shape = sources.bind_reference_step(query)
+        environment.reference_steps[name.lower()] = reference
+        return plan, shape
+    return _bind_query(query, sources)
 
 
 def _merged(writes: list[Write]) -> tuple[Write, ...]:
@@ -101,9 +118,12 @@ def _bind_query(query: ast.Query, sources: Sources) -> tuple[Plan, Shape]:
         return bind_select(query, sources)
     left, shape = _bind_query(query.left, sources)
     right, other = _bind_query(query.right, sources)
-    right = align(shape, right, other, query.right)
+    aligned = partial(align, shape, right, other, query.right)
+    right = sources.environment.attempt(aligned, lambda: right)
     if shape.columns is None or other.columns is None:
         return Union((left, right)), Shape()
+    if {n.lower() for n in shape.columns} != {n.lower() for n in other.columns}:
+        return _broken()  # reported above
     theirs = {name.lower(): kind for name, kind in other.columns.items()}
     kinds = {n: t if theirs[n.lower()] is t else Type.ANY for n, t in shape.columns.items()}
     return Union((left, right)), Shape(kinds, shape.order)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..batch import MAIN
 from ..errors import BindError, Span
-from ..expressions.nodes import Expr, Field, Whole
+from ..expressions.nodes import Expr, Field, Literal, Whole
 from ..plan.expressions import map_expressions
-from ..plan.nodes import Filter, Plan, Project, Shape
+from ..plan.nodes import Filter, Plan, Project, Scan, Shape
 from ..rows import find
 from ..syntax import nodes as ast
 from ..types import Type
 from .aggregates import refuse_aggregates
 from .expressions import bind_condition, bind_value
-from .group import bind_grouping, bind_having, refuse_ungrouped
+from .group import Grouping, bind_grouping, bind_having, refuse_ungrouped
 from .names import output_name
 from .scope import Environment, Scope, Source
 from .sources import Sources
@@ -29,18 +31,18 @@ def bind_select(node: ast.Select, sources: Sources) -> tuple[Plan, Shape]:
             node.span,
             "there is no query without an input: write FROM and the input's name",
         )
-    plan, relations = sources.bind(node.source)
+    attempt = environment.attempt
+    plan, relations = attempt(partial(sources.bind, node.source), _unknown_source)
     scope = Scope(environment, relations)
-    _refuse_star_over_join(node)
-    where = None if node.where is None else bind_condition(node.where, scope)
-    if where is not None:
-        refuse_aggregates(where, "WHERE")
+    attempt(partial(_refuse_star_over_join, node), _nothing)
+    where = attempt(partial(_where, node, scope), _nothing)
     if node.group_by:
         return _grouped(node, scope, sources, plan, where)
-    conditions = [c for c in (where, _having(node, scope)) if c is not None]
-    items = _select_list(node.items, scope, environment)
+    having = attempt(partial(_having, node, scope), _nothing)
+    conditions = [c for c in (where, having) if c is not None]
+    items = attempt(partial(_select_list, node.items, scope, environment), _no_items)
     for value in (*conditions, *(v for _, v in items)):
-        refuse_ungrouped(value)
+        attempt(partial(refuse_ungrouped, value), _nothing)
     lift = sources.lifting.lift
     conditions = [lift(c) for c in conditions]
     items = [(name, lift(value)) for name, value in items]
@@ -50,6 +52,33 @@ def bind_select(node: ast.Select, sources: Sources) -> tuple[Plan, Shape]:
     if len(items) == 1 and items[0][0] is None and items[0][1] == _main(relations):
         return plan, relations[0].shape
     return Project(plan, tuple(items)), _shape(items)
+
+
+def _where(node: ast.Select, scope: Scope) -> Expr | None:
+    if node.where is None:
+        return None
+    where = bind_condition(node.where, scope)
+    refuse_aggregates(where, "WHERE")
+    return where
+
+
+def _nothing() -> None:
+    """Stands in for a condition that could not be bound."""
+
+
+def _no_items() -> list[Item]:
+    """Stand in for a select list, or a star, that could not be bound."""
+    return []
+
+
+def _unknown_source() -> tuple[Plan, tuple[Source, ...]]:
+    """Stand in for a FROM that could not be bound: all names are fields of it."""
+    return Scan(""), (Source("", MAIN, Shape()),)
+
+
+def _unknown_value(span: Span) -> Expr:
+    """Stand in for a value that could not be bound: nothing is known of it."""
+    return Literal(Type.ANY, span, None)
 
 
 def _having(node: ast.Select, scope: Scope) -> Expr | None:
@@ -62,17 +91,15 @@ def _grouped(
     """Bind a SELECT with GROUP BY: WHERE, then the groups, then HAVING and the select list."""
     level = sources.environment.level
     lift = sources.lifting.lift
-    grouping = bind_grouping(node, scope)
-    items = []
-    for name, value in _select_list(node.items, scope, sources.environment):
-        if name is None:
-            raise BindError(
-                "* cannot stand in a SELECT with GROUP BY",
-                value.span,
-                "name the keys and aggregates",
-            )
-        items.append((name, grouping.rewrite(value)))
-    having = None if node.having is None else bind_having(node, scope, grouping, level)
+    attempt = sources.environment.attempt
+    grouping = attempt(partial(bind_grouping, node, scope), _nothing)
+    listed = attempt(partial(_select_list, node.items, scope, sources.environment), _no_items)
+    if grouping is None:
+        return Project(plan, tuple(listed)), _shape(listed)
+    items = [attempt(partial(_of_group, i, grouping), partial(_unknown_item, i)) for i in listed]
+    having = None
+    if node.having is not None:
+        having = attempt(partial(bind_having, node, scope, grouping, level), _nothing)
     if where is not None:
         where = lift(where)
     group = map_expressions(grouping.plan(plan), lift)
@@ -84,6 +111,20 @@ def _grouped(
         grouped = Filter(grouped, having)
     chosen: tuple[Item, ...] = tuple(items)
     return Project(grouped, chosen), _shape(list(chosen))
+
+
+def _of_group(item: Item, grouping: Grouping) -> Item:
+    """Return an item of the select list as one over the result of the group."""
+    name, value = item
+    if name is None:
+        raise BindError(
+            "* cannot stand in a SELECT with GROUP BY", value.span, "name the keys and aggregates"
+        )
+    return name, grouping.rewrite(value)
+
+
+def _unknown_item(item: Item) -> Item:
+    return item[0] or "", _unknown_value(item[1].span)
 
 
 def _refuse_star_over_join(node: ast.Select) -> None:
@@ -118,15 +159,17 @@ def _select_list(
             continue
         name = output_name(node, number, environment.level)
         if name.lower() in explicit and _is_named(node):
-            raise BindError(
+            twice = BindError(
                 f"two columns are named {name}", (node.alias or node).span, "give one another alias"
             )
+            environment.report(twice)
         explicit[name.lower()] = node
     items: list[Item] = []
     taken: set[str] = set()
+    attempt = environment.attempt
     for number, node in enumerate(nodes, 1):
         if isinstance(node.value, ast.Star):
-            for spread, value in _star(node.value, scope):
+            for spread, value in attempt(partial(_star, node.value, scope), _no_items):
                 if spread is None:
                     items.append((None, value))
                     continue
@@ -139,7 +182,8 @@ def _select_list(
         while name.lower() in taken:
             name += "_"
         taken.add(name.lower())
-        items.append((name, bind_value(node.value, scope)))
+        unknown = partial(_unknown_value, node.value.span)
+        items.append((name, attempt(partial(bind_value, node.value, scope), unknown)))
     return items
 
 

@@ -121,8 +121,11 @@ def read_query(file: str | None, text: str | None) -> str:
             f"a query is needed once, found {found}",
             hint="streamql run query.sql --input events.jsonl",
         )
-    if text is not None or file is None:
-        return text or ""
+    return text or "" if file is None else read_query_file(file)
+
+
+def read_query_file(file: str) -> str:
+    """Return the query in a file, or in standard input (`-`). Raises UsageError."""
     if file == "-":
         raw = sys.stdin.buffer.read()
     else:

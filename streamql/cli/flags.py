@@ -26,6 +26,7 @@ class QueryFlags:
     """What the command line says about a query; each field is the flag of that name."""
 
     query_file: str | None = None
+    query_files: tuple[str, ...] = ()
     query: str | None = None
     inputs: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
@@ -137,12 +138,15 @@ _SURROUNDINGS = (
 )
 
 
-def query_flags(*, outputs: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def query_flags(
+    *, outputs: bool = False, several: bool = False
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator that gives a command these flags, as its argument `flags`.
 
-    `outputs` adds those that say where rows go.
+    `outputs` adds those that say where rows go; with `several` there may be more than one query.
     """
-    options = (*_INPUTS, *(_OUTPUTS if outputs else ()), *_SURROUNDINGS)
+    inputs = (click.argument("query_files", nargs=-1), *_INPUTS[1:]) if several else _INPUTS
+    options = (*inputs, *(_OUTPUTS if outputs else ()), *_SURROUNDINGS)
     names = {f.name for f in fields(QueryFlags)}
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:

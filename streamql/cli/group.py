@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from .check import check_command
 from .functions import functions_command
 from .model import model_command
 from .repl import repl_command
@@ -18,12 +19,14 @@ from .why import why_command
 _EPILOG = """\b
 Examples:
   streamql run query.sql --input events.jsonl
+  streamql check query.sql
   streamql repl --input rides=rides.jsonl
   streamql functions LEFT
   streamql model probe http://127.0.0.1:5001/score
   streamql model profile http://127.0.0.1:5001/score --sample rows.jsonl
 \b
-Exit codes: 0 done, 1 a test failed, 2 usage or compile error, 3 runtime failure, 130 interrupted.
+Exit codes: 0 done, 1 a check or test failed, 2 usage or compile error, 3 runtime failure,
+130 interrupted.
 Tab completion: eval "$(_STREAMQL_COMPLETE=bash_source streamql)"; also for zsh and fish.
 """
 
@@ -82,6 +85,7 @@ def main() -> None:
 
 main.add_command(run_command)
 main.add_command(repl_command)
+main.add_command(check_command)
 main.add_command(why_command)
 main.add_command(functions_command)
 main.add_command(model_command)

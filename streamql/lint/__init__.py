@@ -1,0 +1,1 @@
+"""What is wrong, and what is probably wrong, with a query: all of it, without data."""
