@@ -249,14 +249,10 @@ class Engine:
 
     def environment(self) -> Environment:
         """Return what a script can name: the inputs and functions that are registered."""
-        functions = self._functions
-        return Environment(
-            self._inputs.shapes(),
-            self._inputs.references(),
-            Registry(BUILTINS, functions.by_alias(), functions.aggregates()),
-            self.settings.compatibility_level,
-            timestamps=self._inputs.timestamps(),
-        )
+        known, functions = self._inputs, self._functions
+        registry = Registry(BUILTINS, functions.by_alias(), functions.aggregates())
+        level, times = self.settings.compatibility_level, known.timestamps()
+        return Environment(known.shapes(), known.references(), registry, level, times)
 
     def _compile(self, script: str) -> Plan:
         return optimize(bind_script(parse(script), self.environment()))
