@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .runtime.accounts import Account, account
 from .runtime.readers import InputCounts
@@ -47,6 +47,17 @@ class JobSummary:
     def accounts(self) -> dict[str, Account]:
         """Return where the events of each input went."""
         return {name: account(counts) for name, counts in self.inputs.items()}
+
+    def figures(self) -> dict[str, Any]:
+        """Return the figures as plain values, for logs."""
+        return {
+            "events": self.events,
+            "malformed": self.bad_events,
+            "rows": dict(self.rows),
+            "seconds": round(self.seconds, 3),
+            "requests": self.requests,
+            "rejected": self.rejected,
+        }
 
     def sentences(self) -> list[str]:
         """Return what a person should know, one line each; the first is the summary."""

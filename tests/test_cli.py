@@ -20,6 +20,9 @@ QUERY = "SELECT a INTO out FROM input"
 
 
 class FakeSummary:
+    def figures(self):
+        return {"events": 3}
+
     def sentences(self):
         return ["3 events, 3 rows to out, 0.00 s"]
 

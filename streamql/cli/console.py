@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import click
 
+from .logs import level_of
 from .report import say
 
 _LOGGER = logging.getLogger("streamql.javascript")
@@ -21,7 +22,7 @@ class _Lines(logging.Handler):
         self._ctx = ctx
 
     def emit(self, record: logging.LogRecord) -> None:
-        say(record.getMessage(), self._ctx)
+        say(record.getMessage(), self._ctx, level_of(record.levelno))
 
 
 @contextmanager

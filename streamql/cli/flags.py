@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .report import QUERY, say
+from .report import QUERY, warn
 
 if TYPE_CHECKING:
     from ..engine import Engine
@@ -207,7 +207,7 @@ def prepared(
 
     chosen = Settings.load(SETTINGS_FILE, os.environ, given)
     with Engine(chosen) as engine:
-        engine.on_warning = lambda text: say(f"warning: {text}", ctx)
+        engine.on_warning = lambda text: warn(text, ctx)
         for folder in flags.folders:
             if called or not Path(folder).is_dir():
                 engine.functions_from(folder)

@@ -5,14 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from typing import Any
 
 import click
 
 QUERY = "streamql.query"
 """The key in a click context's `meta` under which a command leaves the query's text."""
 
+LOG = "streamql.log"
+"""The key under which it leaves a `logs.Log`, where things are not said as usual."""
+
 INTERRUPTED = 130
 DEFECT = 70
+_REPORT = "please report it, with the output of a run with STREAMQL_DEBUG=1"
 
 
 def exit_code_of(error: BaseException, ctx: click.Context) -> int:
@@ -28,22 +33,58 @@ def exit_code_of(error: BaseException, ctx: click.Context) -> int:
     if os.environ.get("STREAMQL_DEBUG") == "1":
         import traceback
 
-        say("".join(traceback.format_exception(error)).rstrip(), ctx)
+        say("".join(traceback.format_exception(error)).rstrip(), ctx, "error")
     if isinstance(error, KeyboardInterrupt):
-        say("interrupted", ctx)
+        say("interrupted", ctx, "warning", exit_code=INTERRUPTED)
         return INTERRUPTED
+    if LOG in ctx.meta and ctx.meta[LOG].structured:
+        return _logged_error(error, ctx)
     if isinstance(error, StreamqlError):
-        say(coloured(render(error, ctx.meta.get(QUERY))), ctx)
+        say(coloured(render(error, ctx.meta.get(QUERY))), ctx, "error")
         return error.exit_code
-    say(coloured(f"error: a defect of streamql: {type(error).__name__}: {error}"), ctx)
-    say(coloured("hint: please report it, with the output of a run with STREAMQL_DEBUG=1"), ctx)
+    say(coloured(f"error: a defect of streamql: {type(error).__name__}: {error}"), ctx, "error")
+    say(coloured(f"hint: {_REPORT}"), ctx, "error")
     return DEFECT
 
 
-def say(message: str, ctx: click.Context) -> None:
-    """Write a line to standard error; colours only where a terminal shows them."""
+def _logged_error(error: BaseException, ctx: click.Context) -> int:
+    """Say an error with its parts as fields."""
+    from ..errors import StreamqlError
+
+    if not isinstance(error, StreamqlError):
+        message = f"a defect of streamql: {type(error).__name__}: {error}"
+        say(message, ctx, "error", hint=_REPORT, exit_code=DEFECT)
+        return DEFECT
+    fields = {"event": getattr(error, "event", None), "hint": error.hint}
+    query = ctx.meta.get(QUERY)
+    if error.span is not None and query is not None:
+        before = query[: error.span.start]
+        fields["line"] = before.count("\n") + 1
+        fields["column"] = len(before) - (before.rfind("\n") + 1) + 1
+    kind = type(error).__name__
+    say(error.message, ctx, "error", error=kind, exit_code=error.exit_code, **fields)
+    return error.exit_code
+
+
+def say(message: str, ctx: click.Context, level: str = "info", **fields: Any) -> None:
+    """Write a line to standard error; colours only where a terminal shows them.
+
+    As `--log-format` and `--log-level` say, if the command has them; `fields` are for JSON.
+    """
+    log = ctx.meta.get(LOG)
+    if log is not None:
+        line: str | None = log.line(message, level, fields)
+        if line is None:
+            return
+        message = line
     with contextlib.suppress(OSError):  # nobody reads standard error: nothing can be told
         click.echo(message, err=True, color=ctx.find_root().color)
+
+
+def warn(message: str, ctx: click.Context) -> None:
+    """Say that something needs a person."""
+    structured = LOG in ctx.meta and ctx.meta[LOG].structured
+    say(message if structured else f"warning: {message}", ctx, "warning")
 
 
 def coloured(message: str) -> str:

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 import click
 
 from .flags import STDIO, QueryFlags, prepared, query_flags
+from .logs import log_flags, logged
 from .report import say
 from .watching import watched, watching_flags
 
@@ -28,15 +29,27 @@ A URI is a file, a folder, a pattern such as 'logs/*.jsonl.gz', or - for standar
 @click.command("run", epilog=_EPILOG, short_help="Run a query over files and streams.")
 @query_flags(outputs=True)
 @watching_flags
+@log_flags
 @click.option("--quiet", is_flag=True, help="No progress and no summary.")
 @click.pass_context
-def run_command(ctx: click.Context, flags: QueryFlags, metrics: str | None, quiet: bool) -> None:
+def run_command(
+    ctx: click.Context,
+    flags: QueryFlags,
+    metrics: str | None,
+    quiet: bool,
+    log_format: str,
+    log_level: str,
+) -> None:
     """Run the query in QUERY_FILE (- for standard input) to the end of its inputs."""
     from .startup import share_the_interpreter
 
     share_the_interpreter()
     gc.disable()  # what is loaded now stays: looking for garbage in it takes a tenth of the start
-    with watched(ctx, metrics) as watch, prepared(ctx, flags) as at:
+    with (
+        logged(ctx, log_format, log_level) as log,
+        watched(ctx, metrics) as watch,
+        prepared(ctx, flags) as at,
+    ):
         from .console import console_shown
         from .progress import Progress, wanted
 
@@ -48,7 +61,9 @@ def run_command(ctx: click.Context, flags: QueryFlags, metrics: str | None, quie
             default_output=at.default_output or STDIO,
         )
         on_stdout = at.output_dir is None and (at.default_output or STDIO) == STDIO
-        shown = wanted(quiet, on_stdout and len(at.outputs) < len(job.plan.outputs))
+        shown = wanted(
+            quiet or log.structured, on_stdout and len(at.outputs) < len(job.plan.outputs)
+        )
         gc.freeze()
         gc.enable()
         with (
@@ -57,5 +72,7 @@ def run_command(ctx: click.Context, flags: QueryFlags, metrics: str | None, quie
         ):
             summary = job.run(progress, watch)
     if not quiet:
-        for sentence in summary.sentences():
+        first, *others = summary.sentences()
+        say(first, ctx, **summary.figures())
+        for sentence in others:
             say(sentence, ctx)

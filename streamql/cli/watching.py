@@ -42,5 +42,5 @@ def watched(ctx: click.Context, metrics: str | None) -> Iterator[Watch | None]:
     from ..telemetry.server import MetricsServer
 
     with MetricsServer(address, __version__) as server:
-        say(f"metrics at http://{server.address}/metrics", ctx)
+        say(f"metrics at http://{server.address}/metrics", ctx, url=f"http://{server.address}")
         yield server.show
