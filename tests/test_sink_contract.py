@@ -5,12 +5,16 @@ and the sink's state, and the process dies at every place it can.
 """
 
 import itertools
+import json
 import sqlite3
 import threading
+from dataclasses import dataclass
 
 import pytest
+from adversary import Adversary, Reply
 from table_outputs import Postgres, Sqlite, write
 
+from streamql.connectors.catalog import open_sink
 from streamql.connectors.contract import EXACTLY_ONCE
 from streamql.errors import OutputError
 from streamql.runtime.state import from_bytes, to_bytes
@@ -78,6 +82,22 @@ class Job:
         return [*deaths[:first], "never", *deaths[first + 1 :]]
 
 
+@dataclass
+class Server:
+    """A server that takes rows; one that looks at the keys of requests takes each but once."""
+
+    server: Adversary
+    looks: bool = False
+
+    def open(self):
+        return open_sink(self.server.url + "?max_rows=2")
+
+    def rows(self, query):
+        bodies = [(r.headers["idempotency-key"], r.body) for r in self.server.requests]
+        taken = dict(bodies).items() if self.looks else bodies
+        return [(row["n"],) for _, body in taken for row in json.loads(body)]
+
+
 @pytest.fixture
 def sqlite_place(tmp_path):
     return Sqlite(tmp_path / "a.db")
@@ -88,10 +108,10 @@ def postgres_place(postgres):
     return Postgres(postgres, "contract")
 
 
-def check(place, deaths):
+def check(place, deaths, once=None):
     total = Job(place).run(deaths)
     found = sorted(n for (n,) in place.rows("SELECT n FROM t"))
-    if place_delivery(place) == EXACTLY_ONCE:
+    if place_delivery(place) == EXACTLY_ONCE if once is None else once:
         assert found == list(range(total)), deaths
     assert set(found) == set(range(total)), deaths
 
@@ -112,6 +132,14 @@ def test_sqlite_whatever_dies_when(tmp_path, last):
 @pytest.mark.parametrize("second", DEATHS)
 def test_postgres_whatever_dies_when(postgres, first, second):
     check(Postgres(postgres, "contract"), (first, second, "saved"))
+
+
+@pytest.mark.parametrize("looks", [False, True])
+@pytest.mark.parametrize("last", DEATHS)
+def test_a_server_whatever_dies_when(last, looks):
+    for deaths in itertools.product(DEATHS, DEATHS):
+        with Adversary(lambda _: Reply()) as server:
+            check(Server(server, looks), (*deaths, last), once=looks)
 
 
 @pytest.fixture(params=["sqlite_place", "postgres_place"])

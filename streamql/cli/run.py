@@ -21,8 +21,11 @@ Examples:
   streamql run score.sql --input events.jsonl --functions functions \\
       --function score=http://127.0.0.1:5001/score --set score.max_batch_count=100
   streamql run query.sql --input - --metrics 9464
+  streamql run query.sql --input events.jsonl --output 'sqlite:///var/rides.db?table=fares'
 \b
 A URI is a file, a folder, a pattern such as 'logs/*.jsonl.gz', or - for standard input or output.
+Outputs may also be sqlite:///PATH?table=NAME, postgresql://USER@HOST/DATABASE?table=NAME,
+and http:// or https:// (JSON by POST).
 """
 
 

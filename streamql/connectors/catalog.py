@@ -18,7 +18,7 @@ from .uri import Uri, parse_uri, shown
 SCHEMES = ("file",)
 """The schemes the URI of an input may have; `-` alone is standard input or output."""
 
-SINK_SCHEMES = ("file", "sqlite", "postgresql")
+SINK_SCHEMES = ("file", "sqlite", "postgresql", "http", "https")
 """The schemes the URI of an output may have."""
 
 
@@ -84,6 +84,10 @@ def open_sink(
             from .postgres import open_postgres_sink
 
             return open_postgres_sink(uri)
+        case "http" | "https":
+            from .http_sink import open_http_sink
+
+            return open_http_sink(uri)
         case _:
             raise _unknown(uri, SINK_SCHEMES)
 

@@ -88,7 +88,10 @@ class StagedSink(Sink):
     def write(self, names: Sequence[str], columns: Sequence[Column]) -> None:
         if not columns or not len(columns[0]):
             return
-        part = self._fit(names, columns)
+        self._take(self._fit(names, columns))
+
+    def _take(self, part: Part) -> None:
+        """Stage rows, and store what is staged if that is much and nobody else will."""
         self._parts.append(part)
         self._size += part.size
         if self.job is None and self._size >= _AT_ONCE:

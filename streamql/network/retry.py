@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+import random
+import time
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from enum import Enum
@@ -62,3 +65,23 @@ def pause(attempt: int, wait: float | None, chance: float) -> float:
     if wait is None:
         return longest * chance
     return wait + min(wait, _FIRST_PAUSE) * chance
+
+
+class Clock:
+    """Time and chance, as retries see them. Tests put their own in its place."""
+
+    def now(self) -> float:
+        """Return seconds of a clock that never goes back."""
+        return time.monotonic()
+
+    def wall(self) -> float:
+        """Return seconds since 1970."""
+        return time.time()
+
+    def random(self) -> float:
+        """Return a number from 0 to 1."""
+        return random.random()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await asyncio.sleep(seconds)

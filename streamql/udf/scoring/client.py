@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import shlex
-import ssl
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ...errors import UsageError
+from ...network.connection import tls_context, what_broke
+from ...network.headers import headers_of
 from ...network.retry import Retry
 from ...network.secret import Secret
 from .failure import Clock, Failure, of_status
@@ -64,7 +64,7 @@ class HttpTransport(Transport):
         self._url = url
         self._settings = settings
         self._clock = clock
-        self._headers, self._secrets = _headers(settings)
+        self._headers, self._secrets = headers_of(settings.headers, settings.key)
         self._tls = _tls(url, settings)
         proxy = settings.proxy
         self._proxy = proxy.value() if isinstance(proxy, Secret) else proxy
@@ -166,30 +166,12 @@ class HttpTransport(Transport):
         return text
 
     def _broken(self, error: Exception) -> Failure:
-        """Return the failure of a connection; the reason is the innermost exception."""
-        reason: BaseException = error
-        while (inner := reason.__cause__ or reason.__context__) is not None:
-            reason = inner
-            if isinstance(reason, ssl.SSLCertVerificationError):
-                return Failure(
-                    f"has a certificate that is not trusted: {reason.verify_message}",
-                    Retry.NEVER,
-                    label="connection",
-                    hint="a private authority's certificate is given with the setting ca_file",
-                )
-            if isinstance(reason, BaseExceptionGroup):  # one per address of the host
-                reason = reason.exceptions[0]
-        # an error's own text has the whole URL in it, where there is a message without
-        said = getattr(error, "message", "") or str(error) or type(error).__name__
-        said = str(said).partition("\n")[0].rstrip(":")
-        if isinstance(reason, OSError) and reason.errno:
-            # asyncio says "connect call failed" and an address; the system says why
-            positive = reason.errno > 0
-            said = os.strerror(reason.errno) if positive else str(reason.strerror)
-        said = said[:1].lower() + said[1:]
-        connect = type(error).__name__.startswith(("ClientConnector", "ClientProxy", "ClientHttpP"))
-        verb = "cannot be reached" if connect else "broke the connection"
-        return Failure(f"{verb} ({self.hidden(said)})", Retry.UNLIMITED, label="connection")
+        """Return the failure of a connection."""
+        cause, certificate = what_broke(error)
+        if certificate:
+            hint = "a private authority's certificate is given with the setting ca_file"
+            return Failure(cause, Retry.NEVER, label="connection", hint=hint)
+        return Failure(self.hidden(cause), Retry.UNLIMITED, label="connection")
 
     async def close(self) -> None:
         if self._client is not None:
@@ -199,24 +181,6 @@ class HttpTransport(Transport):
 
 def _bad_body(found: str) -> Failure:
     return Failure(f"answered {found}", Retry.NEVER, rows_to_blame=True, label="200", status=200)
-
-
-def _headers(settings: ScoringSettings) -> tuple[dict[str, str], list[str]]:
-    """Return the headers of all requests, and the secrets among them."""
-    headers = {"content-type": "application/json", "user-agent": "streamql"}
-    secrets: list[str] = []
-    for name, given in settings.headers.items():
-        value = given.value() if isinstance(given, Secret) else given
-        headers[name.lower()] = value
-        if isinstance(given, Secret):
-            secrets.append(value)
-            # a server that repeats "Bearer abc" may as well repeat abc
-            secrets.extend(word for word in value.split() if len(word) >= 8)
-    if settings.key is not None:
-        key = settings.key.value()
-        headers["authorization"] = f"Bearer {key}"
-        secrets.append(key)
-    return headers, secrets
 
 
 async def _pieces(body: bytes) -> AsyncIterator[memoryview]:
@@ -262,15 +226,4 @@ def _tls(url: str, settings: ScoringSettings) -> Any:
     """Return the TLS context; plain HTTP needs none, and one costs 20 ms to make."""
     if not url.startswith("https:") and settings.proxy is None:
         return False
-    context = ssl.create_default_context(cafile=settings.ca_file)
-    if settings.ca_file is None:
-        # some Pythons come without the system's authorities
-        import certifi  # noqa: PLC0415 - it is needed for https only
-
-        context.load_verify_locations(certifi.where())
-    if settings.client_cert is not None:
-        try:
-            context.load_cert_chain(settings.client_cert, settings.client_key)
-        except (OSError, ssl.SSLError) as error:
-            raise UsageError(f"cannot load the client certificate: {error}") from None
-    return context
+    return tls_context(settings.ca_file, settings.client_cert, settings.client_key)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
-import time
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from ...network.retry import Clock as Clock
 from ...network.retry import Retry, class_of, phrase, retry_after
 
 SHOWN = 500
@@ -96,26 +94,6 @@ def _final(location: str) -> str:
     if place.scheme not in ("http", "https"):
         return ""
     return shortened(f", {place.scheme}://{place.netloc.rpartition('@')[2]}{place.path}")
-
-
-class Clock:
-    """Time and chance, as retries see them. Tests put their own in its place."""
-
-    def now(self) -> float:
-        """Return seconds of a clock that never goes back."""
-        return time.monotonic()
-
-    def wall(self) -> float:
-        """Return seconds since 1970."""
-        return time.time()
-
-    def random(self) -> float:
-        """Return a number from 0 to 1."""
-        return random.random()
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait."""
-        await asyncio.sleep(seconds)
 
 
 def shortened(text: str, length: int = SHOWN) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -14,6 +13,7 @@ import orjson
 
 from ... import units
 from ...errors import UsageError, nearest, suggest
+from ...network.headers import read_header
 from ...network.secret import ADVICE, Secret
 from ...types import Type, type_named
 from . import options
@@ -26,9 +26,6 @@ from .tuner import Limits
 _BATCHES, _PARALLEL = Limits(1, 100_000), Limits(1, 100)
 """What `auto` tunes within."""
 _HEADER = "header."
-_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_SECRET_HEADER = re.compile(r"authori[sz]ation|key|token|secret|password|cookie|credential", re.I)
-_OWN_HEADERS = frozenset({"content-type", "content-length", "host", "transfer-encoding"})
 
 
 class OnError(Enum):
@@ -171,7 +168,7 @@ class ScoringSettings:
                 chosen_special[name] = _read(alias, name, value, special[name])
             elif name.startswith(_HEADER):
                 header = name[len(_HEADER) :]
-                headers[header] = _read(alias, name, value, partial(_header, header))
+                headers[header] = _read(alias, name, value, partial(read_header, header))
             else:
                 raise _unknown(alias, name, [*own, *special, "protocol", "header.NAME"], protocol)
         if chosen.get("client_key") and not chosen.get("client_cert"):
@@ -208,18 +205,6 @@ def _advice(message: str) -> str | None:
     if "secret" not in message:
         return None
     return ADVICE
-
-
-def _header(name: str, value: str) -> str | Secret:
-    if not _HEADER_NAME.fullmatch(name):
-        raise ValueError("a header's name after header., e.g. header.x-team=rides")
-    if name.lower() in _OWN_HEADERS:
-        raise ValueError(f"no value: {name} is set by the request itself")
-    if value.startswith(("env:", "file:")) or _SECRET_HEADER.search(name):
-        return Secret.refer(value)
-    if not value.isascii() or not value.isprintable():
-        raise ValueError("a value of printable ASCII characters")
-    return value
 
 
 def _unknown(alias: str, name: str, known: list[str], protocol: type[Protocol]) -> UsageError:

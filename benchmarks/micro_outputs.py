@@ -1,0 +1,79 @@
+"""Rows per second into tables, with checkpoints: `python benchmarks/micro_outputs.py [ROWS]`.
+
+Rows of ten columns go into a SQLite file and, where Debian's postgresql is installed, into a
+PostgreSQL server that is started for it; a checkpoint is prepared and committed ten times. Printed
+are the rows per second of each, from the columns in memory to the last commit.
+"""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pyarrow as pa
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+
+from streamql.column import Column, from_values
+from streamql.connectors.catalog import open_sink
+from streamql.types import Type
+
+ROWS = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+BATCH = 50_000
+EPOCHS = 10
+START = 17_000_000_000_000_000
+
+
+def columns(first: int) -> dict[str, Column]:
+    """Return the columns of one batch."""
+    numbers = range(first, first + BATCH)
+    return {
+        "id": from_values(list(numbers)),
+        "vendor": from_values([f"vendor {n % 7}" for n in numbers]),
+        "fare": from_values([n % 1000 / 8 for n in numbers]),
+        "tip": from_values([n % 100 / 4 for n in numbers]),
+        "passengers": from_values([n % 5 for n in numbers]),
+        "card": from_values([n % 3 == 0 for n in numbers]),
+        "at": Column(Type.DATETIME, pa.array([START + n * 10_000 for n in numbers])),
+        "zone": from_values([n % 263 for n in numbers]),
+        "note": from_values([None if n % 2 else f"a note on {n}" for n in numbers]),
+        "place": from_values([{"lat": n % 90 + 0.5, "lon": n % 180 + 0.5} for n in numbers]),
+    }
+
+
+def measure(name: str, uri: str) -> None:
+    """Write all rows to an output and print how fast."""
+    batches = [columns(first) for first in range(0, ROWS, BATCH)]
+    sink = open_sink(uri)
+    sink.resume(None)
+    began = time.perf_counter()
+    every = max(1, len(batches) // EPOCHS)
+    for number, batch in enumerate(batches, 1):
+        sink.write(list(batch), list(batch.values()))
+        if number % every == 0 or sink.full:
+            sink.prepare(number)
+            sink.commit(number)
+    sink.prepare(len(batches) + 1)
+    sink.commit(len(batches) + 1)
+    seconds = time.perf_counter() - began
+    sink.close()
+    sys.stdout.write(f"{name:<20} {len(batches) * BATCH / seconds:>12,.0f} rows/s\n")
+
+
+def main() -> None:
+    """Measure each output."""
+    with tempfile.TemporaryDirectory() as folder:
+        measure("sqlite", f"sqlite://{folder}/a.db?table=rides")
+        measure("sqlite upsert", f"sqlite://{folder}/b.db?table=rides&key=id")
+    from postgres_server import PostgresServer
+
+    server = PostgresServer()
+    try:
+        measure("postgresql", f"{server.uri}?table=rides")
+        measure("postgresql upsert", f"{server.uri}?table=upserted&key=id")
+    finally:
+        server.remove()
+
+
+if __name__ == "__main__":
+    main()
