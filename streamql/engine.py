@@ -281,7 +281,7 @@ class Engine:
             self.restart,
             clocks,
             references,
-            None if watch is None else Watching(watch, self._now, self._functions.stats),
+            None if watch is None else Watching(watch, self._now, self._functions),
             dead_letter=self._functions.dead_letter(),
         )
         before = self._functions.stats()

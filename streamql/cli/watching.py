@@ -1,7 +1,8 @@
-"""`--metrics`: how a job that runs can be looked at from outside."""
+"""`--metrics` and traces: how a job that runs can be looked at from outside."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from .report import say
 if TYPE_CHECKING:
     from ..runtime.view import JobView
 
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 Watch = Callable[["JobView"], None]
 
 
@@ -28,10 +30,46 @@ def watching_flags(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def watched(ctx: click.Context, metrics: str | None) -> Iterator[Watch | None]:
-    """Serve figures if that is wished, and give what a job's view is to be handed to.
+    """Serve figures and send traces if that is wished; give what a job's view is to be handed to.
 
-    Raises UsageError before the job begins when nothing can listen there.
+    Raises UsageError before the job begins when nothing can listen there, or nothing can be sent.
     """
+    with _served(ctx, metrics) as show, _traced() as trace:
+        wanted = [each for each in (show, trace) if each is not None]
+
+        def watch(view: JobView) -> None:
+            for each in wanted:
+                each(view)
+
+        yield watch if wanted else None
+
+
+@contextmanager
+def _traced() -> Iterator[Watch | None]:
+    """Send traces where OpenTelemetry's standard variables name a place for them."""
+    off = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
+    off |= os.environ.get("OTEL_TRACES_EXPORTER", "otlp") == "none"
+    if off or not any(os.environ.get(name) for name in _ENDPOINTS):
+        yield None
+        return
+    try:
+        from ..telemetry.traces import Traces
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "opentelemetry":
+            raise
+        from ..errors import UsageError
+
+        name = next(name for name in _ENDPOINTS if os.environ.get(name))
+        raise UsageError(
+            f"{name} asks for traces, and OpenTelemetry is not installed",
+            hint="pip install 'streamql[otel]', or OTEL_TRACES_EXPORTER=none",
+        ) from None
+    with Traces() as traces:
+        yield traces.show
+
+
+@contextmanager
+def _served(ctx: click.Context, metrics: str | None) -> Iterator[Watch | None]:
     if metrics is None:
         yield None
         return

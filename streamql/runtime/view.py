@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..batch import Batch
 from ..instants import TICKS_PER_SECOND
@@ -27,6 +27,16 @@ STALLED = 60.0
 """Seconds that one round of the pipeline may take before the job counts as stalled."""
 
 
+class Models(Protocol):
+    """The scoring functions of a job, as those see them who watch it."""
+
+    def stats(self) -> Mapping[str, ScoringStats]:
+        """Return the counters of each, by name."""
+
+    def observe(self, on_request: Callable[[str, int, float, str], None]) -> None:
+        """Have each request told that ends: the function, rows, seconds, and what came of it."""
+
+
 @dataclass(frozen=True)
 class Watching:
     """Who wants to see a job, and what they see it by.
@@ -34,12 +44,12 @@ class Watching:
     Attributes:
         show: is given the view of the job before it begins.
         clock: the time of now, in ticks, by which delays are told.
-        models: returns the counters of the scoring functions, by name.
+        models: the scoring functions.
     """
 
     show: Callable[[JobView], None]
     clock: Callable[[], int]
-    models: Callable[[], Mapping[str, ScoringStats]] = dict
+    models: Models | None = None
 
 
 @dataclass(frozen=True)
@@ -152,7 +162,7 @@ class JobView:
         """Read the counters of models again when they got a new kind of status meanwhile."""
         for _ in range(100):
             try:
-                return self.watching.models()
+                return {} if self.watching.models is None else self.watching.models.stats()
             except RuntimeError:  # "dictionary changed size during iteration"
                 continue
         return {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -147,6 +148,11 @@ class Functions:
     def stats(self) -> dict[str, ScoringStats]:
         """Return the counters of the scoring functions, by their names."""
         return {f.name: f.stats for f in self._models()}
+
+    def observe(self, on_request: Callable[[str, int, float, str], None]) -> None:
+        """Have each request to a model told: the function, rows, seconds, and what came of it."""
+        for function in self._models():
+            function.observe(partial(on_request, function.name))
 
     def _models(self) -> list[ModelFunction]:
         if self._loop is None:

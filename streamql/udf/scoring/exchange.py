@@ -277,7 +277,7 @@ class Exchange:
         stats, clock = self._stats, self._clock
         began = clock.now()
         stats.sent(count)
-        good = False
+        good, status = False, "200"
         try:
             answer = await self._transport.send(body, timeout)
             try:
@@ -293,9 +293,14 @@ class Exchange:
                 ) from None
             column, wrong = column_of(results, self._settings.returns)
             good = not wrong
-            return column, wrong, answer
+        except Failure as failure:
+            status = failure.label
+            raise
         finally:
             stats.ended(clock.now() - began, good)
+            if stats.on_request is not None:
+                stats.on_request(count, clock.now() - began, status)
+        return column, wrong, answer
 
     def _results(self, answer: Answer, count: int) -> list[object]:
         results = self._settings.protocol.rows(answer.parsed())

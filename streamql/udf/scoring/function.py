@@ -40,12 +40,14 @@ class ModelFunction(Function):
             `on_error=dead_letter`; from the thread that takes results, in the order of the rows.
         recorder: keeps every row with its answer.
         parallel: whether it can be asked several things at a time.
+        on_request: is told of each request that ended, see `ScoringStats`; from any thread.
     """
 
     volatility = Volatility.STABLE
     can_fail = True
     on_warning: Callable[[str], None] | None = None
     on_dead_letter: Callable[[Letter], None] | None = None
+    on_request: Callable[[int, float, str], None] | None = None
     recorder: CallRecorder | None = None
     parallel: ClassVar[bool] = False
 
@@ -129,8 +131,14 @@ class ModelFunction(Function):
             total.add(stats)
         return total
 
+    def observe(self, on_request: Callable[[int, float, str], None]) -> None:
+        """Have each request told that ends; see `ScoringStats`. From any thread."""
+        self.on_request = on_request
+        for stats in self._counted:
+            stats.on_request = on_request
+
     def _counters(self) -> ScoringStats:
-        self._counted.append(ScoringStats())
+        self._counted.append(ScoringStats(on_request=self.on_request))
         return self._counted[-1]
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 
 _STEPS = (1.0, 1.25, 1.6, 2.0, 2.5, 3.2, 4.0, 5.0, 6.3, 8.0)
@@ -72,6 +72,8 @@ class ScoringStats:
         batch, parallel: rows in a request, and requests in flight, at most, as they are set or
             tuned now; `parallel` of all partitions together. 0 where nothing is parallel.
         tuned: whether these tune themselves.
+        on_request: is told of each attempt that ended: its rows, its seconds, and its status or
+            what went wrong.
     """
 
     requests: int = 0
@@ -95,6 +97,8 @@ class ScoringStats:
     def latency_sum(self) -> float:
         """Seconds of all attempts."""
         return self.latency.total
+
+    on_request: Callable[[int, float, str], None] | None = None
 
     def sent(self, rows: int) -> None:
         """Count an attempt that starts."""
