@@ -283,6 +283,7 @@ class Engine:
             references,
             None if watch is None else Watching(watch, self._now, self._functions),
             dead_letter=self._functions.dead_letter(),
+            warn=self._warn,
         )
         before = self._functions.stats()
         summary = run_local(job, outputs, on_progress)

@@ -34,6 +34,8 @@ class Settings:
         compatibility_level: level of the language: 1.0, 1.1 or 1.2.
         input_errors: what a malformed event does: `skip` (counted, told at the end), `fail`, or
             `dead_letter` (as skip, and every event that is dropped goes to `dead_letters`).
+        output_errors: what an output that fails does: `fail`, `retry` (what may pass is tried again
+            for ever), or `drop` (as retry, and a row that the output does not take is dropped).
         arrival_field: the reserved key of events that holds their arrival time.
         metadata_field: the reserved key of events that holds their message's metadata.
         batch_rows: rows in one batch at most.
@@ -66,6 +68,7 @@ class Settings:
 
     compatibility_level: str = _setting("1.2", units.word("1.0", "1.1", "1.2"))
     input_errors: str = _setting("skip", units.word("skip", "fail", "dead_letter"))
+    output_errors: str = _setting("fail", units.word("retry", "drop", "fail"))
     arrival_field: str | None = _setting(None, units.name)
     metadata_field: str | None = _setting(None, units.name)
     batch_rows: int = _setting(65_536, units.count(1, 10_000_000))

@@ -25,6 +25,7 @@ class JobSummary:
         requests: requests made to scoring functions.
         scoring: what the scoring functions did, by name; those that did nothing are left out.
         rejected: rows that could not be scored and that `on_error` decided about.
+        dropped: how many of an output's rows it did not take, so that they were dropped.
     """
 
     inputs: Mapping[str, InputCounts]
@@ -33,6 +34,7 @@ class JobSummary:
     requests: int = 0
     rejected: int = 0
     scoring: Mapping[str, ScoringStats] = field(default_factory=dict)
+    dropped: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def events(self) -> int:
@@ -89,6 +91,8 @@ class JobSummary:
             if missing := account(counts).missing:
                 lines.append(f"{missing:,} {name} events are unaccounted for: a defect of streamql")
         lines += [stats.sentence(name) for name, stats in self.scoring.items()]
+        for name, count in self.dropped.items():
+            lines.append(f"{count:,} of the rows to {name} did not fit there, dropped")
         if self.rejected:
             lines.append(f"{self.rejected:,} row{_s(self.rejected)} not scored: on_error decided")
         return lines

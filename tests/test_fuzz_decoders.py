@@ -8,8 +8,10 @@ import itertools
 import json
 from random import Random
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from fuzzing import damaged, examples, refusal
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -172,3 +174,14 @@ def test_gzip(seed):
 
     error = refusal(InputError, unpack)
     assert error is None or "gzip" in error.message
+
+
+def test_parquet_with_a_text_that_is_no_utf8():
+    """Found by fuzzing: such a text came as far as the output."""
+    wrong = pa.Array.from_buffers(
+        pa.string(), 1, [None, pa.py_buffer(np.array([0, 2], np.int32)), pa.py_buffer(b"\xc3\x28")]
+    )
+    file = io.BytesIO()
+    pq.write_table(pa.table({"t": wrong}), file)
+    with pytest.raises(InputError, match="cannot be read after 0 rows"):
+        list(read_file(io.BytesIO(file.getvalue())))

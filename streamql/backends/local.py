@@ -14,6 +14,7 @@ from ..errors import UsageError, suggest
 from ..plan.nodes import Job
 from ..plan.reads import what_is_read
 from ..runtime.build import Surroundings, build
+from ..runtime.delivery import OutputPolicy
 from ..runtime.figures import named
 from ..runtime.limits import limits_of
 from ..runtime.operators.set_time import TimeReport
@@ -38,6 +39,7 @@ class LocalJob:
         restart: for tests: all operators are replaced by new ones after each batch.
         clocks: the clock, in ticks, of each live input, by which its events arrive.
         references: the reference data, by name.
+        warn: told what a person should know while the job runs.
         dead_letter: takes the record of an event or row that is given up; None: it is lost.
         watching: who wants to see how the job goes.
     """
@@ -52,6 +54,7 @@ class LocalJob:
     references: Mapping[str, ReferenceData] = field(default_factory=dict)
     watching: Watching | None = None
     dead_letter: Callable[[Mapping[str, Any]], None] | None = None
+    warn: Callable[[str], None] | None = None
 
 
 @dataclass
@@ -148,6 +151,10 @@ def run_local(
         for name, reader in readers.items()
     }
     writers = outputs.writers(job.settings.allowed_hosts)
+    delivery = OutputPolicy(job.settings.output_errors, job.dead_letter, job.warn)
+    for writer in writers.values():
+        if isinstance(writer, _Counted):
+            writer.writer.policy = delivery
     policies = {name: time_policy(job.settings, name in job.clocks) for name in readers}
     watched = None if job.watching is None else JobView(readers, writers, job.watching)
     targets = writers
@@ -169,11 +176,14 @@ def run_local(
             on_progress(status)
 
     with limits:
-        Runner(graph, readers, writers, progress, turned, job.restart).run()
+        runner = Runner(graph, readers, writers, progress, turned, job.restart)
+        runner.on_failure = delivery.stopped.set
+        runner.run()
     return JobSummary(
         {name: reader.counts for name, reader in readers.items()},
         {name: writer.rows for name, writer in writers.items()},
         time.monotonic() - began,
+        dropped=delivery.dropped,
     )
 
 

@@ -85,7 +85,8 @@ class Sink(ABC):
     Order of calls: `write` and `write_records` in any order, `flush` between them; `close` once, at
     last, also after an error. In jobs with checkpoints `resume` comes first and `prepare` and
     `commit` in turn between the writes, the last pair before `close`. All raise `OutputError`,
-    which says how many rows were written.
+    which says how many rows were written. After one with `retriable`, or with `row` (that row does
+    not fit), the sink is as if it had not been called.
 
     Attributes:
         name: how messages call it: the path or URI.

@@ -26,6 +26,7 @@ def read_file(source: str | BinaryIO, batch_rows: int = BATCH_ROWS) -> Iterator[
     try:
         with pq.ParquetFile(source) as file:
             for batch in file.iter_batches(batch_rows):
+                batch.validate(full=True)  # a text may be no UTF-8, which nobody further on expects
                 yield numbered(rows_from_arrow(batch), first)
                 first += batch.num_rows
     except (pa.ArrowException, OSError) as error:

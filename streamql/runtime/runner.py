@@ -37,6 +37,7 @@ class Runner:
     progress: threading.Event
     on_progress: Callable[[JobStatus], None] | None = None
     restart: bool = False
+    on_failure: Callable[[], None] | None = None
     _began: float = field(default_factory=time.monotonic)
     _told: float = 0.0
 
@@ -127,6 +128,8 @@ class Runner:
         )
 
     def _close(self, finished: bool) -> None:
+        if not finished and self.on_failure is not None:
+            self.on_failure()  # outputs that are tried again and again give up
         for reader in self.readers.values():
             reader.stop()
         for node in self.graph.nodes:

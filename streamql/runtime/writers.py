@@ -12,6 +12,7 @@ import pyarrow as pa
 from ..batch import MAIN, Batch
 from ..column import Column
 from ..rows import ColumnRows
+from .delivery import OutputPolicy
 
 _BEHIND = 3
 """Batches that may wait for a slow output before the pipeline does."""
@@ -42,6 +43,7 @@ class OutputWriter:
     def __init__(self, name: str, sink: Sink) -> None:
         self.name = name
         self.rows = 0
+        self.policy = OutputPolicy()
         self._sink = sink
         self._batches: queue.Queue[Batch | None] = queue.Queue(_BEHIND)
         self._error: BaseException | None = None
@@ -75,13 +77,13 @@ class OutputWriter:
             if self._error is not None:
                 continue  # keep taking, so that the pipeline does not wait for ever
             try:
-                self._write(batch)
+                self.policy.write(self.name, batch, self._write)
                 if self._batches.empty():
-                    self._sink.flush()
+                    self.policy.tried(self.name, self._sink.flush)
             except BaseException as error:  # noqa: BLE001 - raised in the pipeline's thread
                 self._error = error
         try:
-            self._sink.close()
+            self.policy.tried(self.name, self._sink.close)
         except BaseException as error:  # noqa: BLE001 - the same
             self._error = self._error or error
 
