@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from .check import check_command
+from .explain import explain_command
 from .functions import functions_command
 from .model import model_command
 from .repl import repl_command
@@ -20,6 +21,7 @@ _EPILOG = """\b
 Examples:
   streamql run query.sql --input events.jsonl
   streamql check query.sql
+  streamql explain query.sql
   streamql repl --input rides=rides.jsonl
   streamql functions LEFT
   streamql model probe http://127.0.0.1:5001/score
@@ -86,6 +88,7 @@ def main() -> None:
 main.add_command(run_command)
 main.add_command(repl_command)
 main.add_command(check_command)
+main.add_command(explain_command)
 main.add_command(why_command)
 main.add_command(functions_command)
 main.add_command(model_command)

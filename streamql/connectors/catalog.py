@@ -92,6 +92,16 @@ def open_sink(
             raise _unknown(uri, SINK_SCHEMES)
 
 
+def delivery_of(text: str) -> str:
+    """Return what the sink that a URI means promises after a restart; nothing is opened."""
+    scheme = parse_uri(text).scheme
+    if scheme in ("sqlite", "postgresql", "postgres"):
+        from .tables import TableSink
+
+        return TableSink.delivery
+    return Sink.delivery
+
+
 def _refuse_host(uri: Uri, allowed: Sequence[str] | None) -> None:
     """Raise UsageError when an output is on a host that is not allowed."""
     if allowed is None:

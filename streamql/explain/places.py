@@ -1,0 +1,67 @@
+"""Where in the query the nodes of a plan come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+
+from ..errors import Span
+from ..expressions.nodes import Expr
+from ..plan.nodes import Plan, Scan, Write
+from ..syntax import nodes as ast
+
+
+def expressions_in(plan: Plan) -> Iterator[Expr]:
+    """Yield the expressions of a node, not what is inside of them."""
+    return _tops(plan)
+
+
+def _tops(value: object) -> Iterator[Expr]:
+    if isinstance(value, Expr):
+        yield value
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _tops(item)
+    elif is_dataclass(value):
+        for part in fields(value):
+            inner = getattr(value, part.name)
+            if not isinstance(inner, Plan):
+                yield from _tops(inner)
+
+
+def place_of(plan: Plan, script: ast.Script) -> Span | None:
+    """Return where a node comes from; None where nothing tells."""
+    if isinstance(plan, Scan):
+        return _of_input(plan.input, script)
+    if isinstance(plan, Write):
+        return _of_output(plan.output, script)
+    spans = [e.span for e in _tops(plan) if e.span.end > e.span.start]
+    return min(spans, key=lambda s: s.start) if spans else None
+
+
+def _of_input(name: str, script: ast.Script) -> Span | None:
+    for node in _nodes(script):
+        if isinstance(node, ast.Table) and node.name.text.lower() == name.lower():
+            return node.name.span
+    return None
+
+
+def _of_output(name: str, script: ast.Script) -> Span | None:
+    for statement in script.statements:
+        query: ast.Query = statement
+        while isinstance(query, ast.Union):
+            query = query.left
+        if query.into is None and name == "output":
+            return Span(query.span.start, query.span.start + len("SELECT"))
+        if query.into is not None and query.into.text.lower() == name.lower():
+            return query.into.span
+    return None
+
+
+def _nodes(node: ast.Node) -> Iterator[ast.Node]:
+    yield node
+    for part in fields(node):
+        value = getattr(node, part.name)
+        for inner in value if isinstance(value, tuple) else (value,):
+            if isinstance(inner, ast.Node):
+                yield from _nodes(inner)
