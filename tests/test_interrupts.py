@@ -8,12 +8,36 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from adversary import Adversary, Reply, Request
 
 QUERY = "SELECT n, udf.score(n) AS s INTO output FROM input"
+
+
+def interrupted(command: list[str], folder: Path, ready: Callable[[], bool]) -> tuple[int, bytes]:
+    """Run a command, interrupt it when it is ready; return how it ended, and what it said."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "streamql", *command],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    ) as process:
+        assert process.stderr is not None
+        try:
+            deadline = time.monotonic() + 60
+            while not ready():
+                assert process.poll() is None, process.stderr.read()
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            process.send_signal(signal.SIGINT)
+            said = process.stderr.read()
+            return process.wait(timeout=10), said
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("name", ["out.jsonl", "out.csv"])
@@ -27,29 +51,13 @@ def test_an_interrupt_with_twenty_requests_in_flight(
 
     events, output = tmp_path / "events.jsonl", tmp_path / name
     events.write_text("".join(f'{{"n":{n}}}\n' for n in range(100_000)))
-    command = [sys.executable, "-m", "streamql", "run", "-q", QUERY, "--input", str(events)]
+    command = ["run", "-q", QUERY, "--input", str(events)]
     command += ["--output", str(output), "--record-calls", str(tmp_path / "calls.jsonl")]
     command += ["--set", "score.max_batch_count=100", "--set", "batch_bytes=4096", *settings]
     with Adversary(behave) as server:
         command += ["--function", f"score={server.url}"]
-        with subprocess.Popen(
-            command,
-            stderr=subprocess.PIPE,
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
-        ) as process:
-            try:
-                deadline = time.monotonic() + 60
-                while server.open < 20:
-                    assert process.poll() is None, process.stderr
-                    assert time.monotonic() < deadline
-                    time.sleep(0.01)
-                process.send_signal(signal.SIGINT)
-                assert process.stderr is not None
-                said = process.stderr.read()
-                assert process.wait(timeout=10) == 130
-            finally:
-                process.kill()
+        code, said = interrupted(command, tmp_path, lambda: server.open == 20)
+    assert code == 130
     assert said == b"interrupted\n"
     for file in (output, tmp_path / "calls.jsonl"):
         if not file.exists():
@@ -62,3 +70,37 @@ def test_an_interrupt_with_twenty_requests_in_flight(
             assert all(line["n"] == line["s"] for line in lines if "n" in line)
         else:
             assert all(len(line.split(",")) == 2 for line in lines)
+
+
+HANGING = """
+import os, pathlib, time
+def init(): pass
+def run(data):
+    pathlib.Path(__file__).with_name("hangs").write_text(str(os.getpid()))
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("isolate", ["false", "true"])
+def test_an_interrupt_of_a_script_that_hangs(tmp_path: Path, isolate: str) -> None:
+    script, events = tmp_path / "score.py", tmp_path / "events.jsonl"
+    script.write_text(HANGING)
+    events.write_text('{"n":1}\n')
+    command = ["run", "-q", QUERY, "--input", str(events), "--output", str(tmp_path / "o.jsonl")]
+    command += ["--function", f"score={script}", "--set", f"score.isolate={isolate}"]
+    assert interrupted(command, tmp_path, (tmp_path / "hangs").exists) == (130, b"interrupted\n")
+    if isolate == "true":
+        pid = int((tmp_path / "hangs").read_text())
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+@pytest.mark.parametrize("command", [["profile", "--sample"], ["call", "--row"]])
+def test_an_interrupt_of_the_commands_for_models(tmp_path: Path, command: list[str]) -> None:
+    sample = tmp_path / "rows.jsonl"
+    sample.write_text("1\n")
+    given = str(sample) if command[0] == "profile" else "1"
+    with Adversary(lambda _: Reply([1], delay=600)) as server:
+        line = ["model", *command, given, server.url, "--protocol", "azureml"]
+        code, said = interrupted(line, tmp_path, lambda: server.open > 0)
+    assert (code, said) == (130, b"interrupted\n")

@@ -110,6 +110,26 @@ def test_a_profile_from_the_sample_to_the_settings(tmp_path: Path) -> None:
     assert max(map(len, told)) <= 100
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_profile_speaks_every_protocol(tmp_path: Path, protocol: str) -> None:
+    def behave(request: Request) -> Reply:
+        return Reply(ANSWERS[protocol]([float(last(one)) for one in request.rows]))
+
+    given = rows(protocol)[:3]
+    with Adversary(behave) as server:
+        done = model(
+            *("profile", server.url, "--sample", sample(tmp_path, *given)),
+            *("--protocol", protocol, "--max-batch", 7, "--max-parallel", 2, "--max-time", "5s"),
+        )
+        # a request goes on where the one before has ended, and the sample begins again
+        sent = [row for request in server.requests[:2] for row in request.rows]
+        assert {len(request.rows) for request in server.requests} == {7}
+    assert done.exit_code == 0, done.output
+    assert sent == [given[n % 3] for n in range(14)]
+    assert f"({protocol}, 3 rows of " in done.stdout
+    assert "--set score.max_batch_count=7 " in done.stdout
+
+
 @pytest.mark.parametrize("kind", ["png", "svg", "html"])
 def test_a_picture(tmp_path: Path, kind: str) -> None:
     picture = tmp_path / f"profile.{kind}"

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from adversary import Adversary, Reply, Request
+from protocol_bodies import ANSWERS
 from test_scoring_signature import CIRCULAR, LAUGHS, NUMBER, swagger
 
 import streamql
 from streamql.errors import FunctionError, StreamqlError, UsageError
 from streamql.udf.scoring import ScoringSettings
+from streamql.udf.scoring.protocols.catalog import protocol_named
 
 QUERY = "WITH r AS (SELECT a, b FROM input) SELECT udf.score(r) AS s FROM r"
 ROWS = [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}, {"a": "three", "b": "z"}, {"b": "w"}]
@@ -20,6 +22,9 @@ RECORD = {
     "required": ["a"],
     "properties": {"a": {"type": "integer"}, "b": {"type": "string"}},
 }
+
+
+NAMED = ("kserve-v1", "kserve-v2", "tensorflow", "openai-embeddings")
 
 
 def answer(request: Request) -> Reply:
@@ -57,6 +62,44 @@ def test_signature_types_the_call_and_names_the_parameter() -> None:
         rows, _ = run(server, returns="float", parameter="p")
         assert [row["s"] for row in rows] == [1.0, 1.0, 1.0, 1.0]
         assert json.loads(server.requests[-1].body).keys() == {"p"}
+
+
+STRANGE = [
+    Reply(b"no", 404),
+    Reply(b""),
+    Reply(b"\xff\xfe"),
+    Reply({}),
+    Reply([]),
+    Reply(status=None),
+    Reply(b"", 302, {"location": "http://127.0.0.1:1/"}),
+    Reply(b"[" * 100_000),
+    Reply(CIRCULAR),
+    Reply(LAUGHS),
+    Reply({"name": "m", "inputs": 7, "outputs": [None], "platform": []}),
+    Reply({"name": "m", "inputs": [{"name": "x", "datatype": "FP64", "shape": "big"}]}),
+    Reply({"name": "m" * 10_000_000, "inputs": []}),
+    Reply(b" " * 40_000_000),
+]
+
+
+@pytest.mark.parametrize("protocol", sorted(ANSWERS))
+@pytest.mark.parametrize("reply", STRANGE, ids=range(len(STRANGE)))
+def test_a_strange_description_stops_no_protocol(protocol: str, reply: Reply) -> None:
+    def behave(request: Request) -> Reply:
+        return Reply(ANSWERS[protocol]([0.5 for _ in request.rows]))
+
+    pages = dict.fromkeys(("/swagger.json", "/score/v2/models/m"), reply)
+    given = {"model": "m"} if protocol in NAMED else {}
+    rows = [{"v": "a"}, {"v": "b"}]
+    with Adversary(behave, pages) as server:
+        query = "SELECT udf.score(v) AS s FROM input"
+        found, _ = run(server, query, rows, protocol=protocol, returns="any", **given)
+        assert len(server.requests) == 1
+        asked = {path.partition(" ")[2] for path in server.asked}
+    assert asked <= pages.keys()
+    assert bool(asked) == protocol_named(protocol).describes
+    one = [0.5] if protocol == "openai-embeddings" else 0.5
+    assert [row["s"] for row in found] == [one, one]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@
 `factory.scoring_function` makes the function object. A row's way: `http_scorer` (or `script`)
 queues and cuts batches, `exchange` sends one batch with its retries and halves,
 `client` is one POST, `protocols/` builds bodies and reads answers, `ticket` gives the results back
-in order.
+in order. `recording` keeps what was answered, `replay` answers from it; `profiler` measures a
+model.
 """
 
 from .factory import model_function, scoring_function

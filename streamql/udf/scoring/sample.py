@@ -59,6 +59,9 @@ class Sample:
         settings, clock = function.settings, Clock()
         self.protocol = settings.protocol
         self._count = len(rows)
+        # what no request can hold is not laid out: long rows would fill the memory
+        average = max(1, sum(map(len, rows)) // self._count)
+        most = min(most, 2 * settings.max_batch_bytes // average + 1)
         copies = -(-(most + self._count) // self._count)
         self._texts = Texts(pa.array(rows * copies, pa.string()))
         self._events = np.arange(1, len(self._texts) + 1)
