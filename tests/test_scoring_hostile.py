@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,9 @@ from protocol_bodies import ANSWERS
 from scoring_model import Model
 
 from streamql.errors import FunctionError
+from streamql.types import Type
 from streamql.udf.scoring import ScoringLoop
+from streamql.udf.scoring.answers import column_of
 from streamql.udf.scoring.protocols import catalog
 
 
@@ -190,3 +193,9 @@ def test_redirects_are_refused(loop: ScoringLoop, protocol: str, status: int) ->
         assert len(server.requests) == 1
         assert other.requests == other.asked == []
     assert "name the final one" in str(caught.value.hint)
+
+
+def test_infinities_of_both_signs_are_found_one_by_one() -> None:
+    column, bad = column_of([1.0, math.inf, -math.inf, 1.7e308, 1.7e308, math.nan], Type.FLOAT)
+    assert column.to_pylist() == [1.0, None, None, 1.7e308, 1.7e308, None]
+    assert sorted(bad) == [1, 2, 5]

@@ -61,7 +61,9 @@ def column_of(results: list[Any], returns: Type) -> tuple[Column, dict[int, str]
 def _floats(results: list[Any]) -> tuple[Column, dict[int, str]]:
     values = pa.array(results, pa.float64())
     finite = values.to_numpy()
-    if math.isfinite(finite.sum()):
+    with np.errstate(all="ignore"):  # both infinities, or numbers near the greatest one
+        total = finite.sum()
+    if math.isfinite(total):
         return Column(Type.FLOAT, values), {}
     mask = ~np.isfinite(finite)
     good = pa.array(finite, pa.float64(), mask=mask)
