@@ -58,12 +58,19 @@ def column_of(results: list[Any], returns: Type) -> tuple[Column, dict[int, str]
     return (column, bad) if returns is Type.ANY else _typed(column, bad, returns)
 
 
+def all_finite(values: Any) -> bool:
+    """Return whether an array of floats has no NaN and no infinity, as far as a sum tells.
+
+    False for numbers near the greatest one as well: they are to be looked at one by one.
+    """
+    with np.errstate(all="ignore"):
+        return math.isfinite(values.sum())
+
+
 def _floats(results: list[Any]) -> tuple[Column, dict[int, str]]:
     values = pa.array(results, pa.float64())
     finite = values.to_numpy()
-    with np.errstate(all="ignore"):  # both infinities, or numbers near the greatest one
-        total = finite.sum()
-    if math.isfinite(total):
+    if all_finite(finite):
         return Column(Type.FLOAT, values), {}
     mask = ~np.isfinite(finite)
     good = pa.array(finite, pa.float64(), mask=mask)

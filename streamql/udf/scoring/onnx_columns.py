@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ...column import Column
 from ...types import Type
+from .answers import all_finite
 from .tensors import FLOATS, INTEGERS, Tensor
 
 _NUMERIC = b"0123456789+-.eE[],"
@@ -79,7 +80,7 @@ def column_of(output: Any, count: int, returns: Type) -> Column | None:
     match values.dtype.kind:
         case "f":
             floats = values.astype(np.float64)
-            if not math.isfinite(floats.sum()):
+            if not all_finite(floats):
                 return None
             column = Column(Type.FLOAT, pa.array(floats))
         case "b":
@@ -104,7 +105,7 @@ def _values(column: Column, tensor: Tensor, dtypes: Mapping[str, Any]) -> NDArra
         # by way of float64, as the text of a number is read
         floats = np.asarray(values).astype(np.float64, copy=False)
         with np.errstate(over="ignore"):
-            return floats.astype(dtype) if math.isfinite(floats.sum()) else None
+            return floats.astype(dtype) if all_finite(floats) else None
     if tensor.datatype in INTEGERS and column.type is Type.BIGINT:
         integers, bounds = np.asarray(values), np.iinfo(dtype)
         if len(integers) == 0:
