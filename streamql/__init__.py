@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .engine import Engine, Job
+    from .engine import Engine
     from .errors import (
         BindError,
+        CheckpointError,
         CompileError,
         DataError,
         FunctionError,
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
         StreamqlError,
         UsageError,
     )
-    from .result import Result
+    from .result import Job, Result
     from .settings import Settings
     from .summary import JobSummary
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BindError",
+    "CheckpointError",
     "CompileError",
     "DataError",
     "Engine",
@@ -50,7 +52,7 @@ __all__ = [
 
 _HOMES = {
     "Engine": "engine",
-    "Job": "engine",
+    "Job": "result",
     "JobSummary": "summary",
     "Result": "result",
     "Settings": "settings",

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from .connectors.catalog import open_source
-from .connectors.contract import Reader, Source, last_event
+from .connectors.contract import Position, Source, last_event
 from .connectors.following import Following
 from .connectors.memory import MemorySource
+from .connectors.reading import Reading, ReadingWithout
 from .connectors.versions import OneVersion, Versions, versions_of
 from .errors import InternalError, UsageError, suggest
 from .formats.decoded import Decoded
@@ -41,52 +41,6 @@ class Input:
     versions: Versions | None = None
     uri: str | None = None
     live: bool = False
-
-
-class Reading:
-    """Reads the partitions of a source one after the other, from their start."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._partitions = list(source.partitions())
-        self._reader: Reader | None = None
-
-    def read(self) -> list[Decoded] | None:
-        """Return the events that are there now; None at the end of the last partition."""
-        while True:
-            if self._reader is None:
-                if not self._partitions:
-                    return None
-                self._reader = self._source.open(self._partitions.pop(0))
-            blocks = self._reader.read()
-            if blocks is not None:
-                return blocks
-            self._reader.close()
-            self._reader = None
-
-    def close(self) -> None:
-        """Let go of the partition at hand."""
-        if self._reader is not None:
-            self._reader.close()
-
-
-class _Without(Reading):
-    """Leaves out events by their numbers."""
-
-    def __init__(self, source: Source, numbers: NDArray[np.int64]) -> None:
-        super().__init__(source)
-        self._numbers = numbers
-
-    def read(self) -> list[Decoded] | None:
-        blocks = super().read()
-        if blocks is None:
-            return None
-        return [self._kept(block) for block in blocks]
-
-    def _kept(self, block: Decoded) -> Decoded:
-        keep = ~np.isin(block.events, self._numbers)
-        bad = tuple(b for b in block.bad if b.event not in self._numbers)
-        return replace(block, rows=block.rows.filter(keep), events=block.events[keep], bad=bad)
 
 
 class Inputs:
@@ -135,6 +89,16 @@ class Inputs:
             return own is not None and Path(own).samefile(uri)
         except OSError:
             return False
+
+    def refuse_overwritten(self, names: Iterable[str], outputs: Mapping[str, Any]) -> None:
+        """Raise UsageError when one of these inputs reads a file that an output writes."""
+        for name in names:
+            for output, uri in outputs.items():
+                if isinstance(uri, str) and self.reads(name, uri):
+                    raise UsageError(
+                        f"the output {output} would overwrite the input {name}: {uri}",
+                        hint="write to another file",
+                    )
 
     def shapes(self) -> dict[str, Shape]:
         """Return what is known of each input's columns."""
@@ -203,11 +167,14 @@ class Inputs:
         """Return the names of the inputs whose events come as they happen."""
         return frozenset(name for name, given in self._inputs.items() if given.live)
 
-    def opener(self, name: str, without: Any = None) -> Callable[[], Reading]:
-        """Return what opens the input's events from their start; `without` are left out."""
+    def opener(self, name: str, without: Any = None) -> Callable[[Position | None], Reading]:
+        """Return what opens the input's events at a position, or from their start.
+
+        Events whose numbers are in `without` are left out.
+        """
         if without is None:
-            return lambda: Reading(self._inputs[name].make())
-        return lambda: _Without(self._inputs[name].make(), without)
+            return lambda position: Reading(self._inputs[name].make(), position)
+        return lambda position: ReadingWithout(self._inputs[name].make(), without, position)
 
 
 def _of_uri(uri: str, settings: Settings, warn: Callable[[str], None]) -> Input:

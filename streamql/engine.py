@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from .backends.local import LocalJob, Opened, run_local
 from .bind.scope import Environment
 from .bind.script import bind_script, input_names
 from .catalog import Inputs, input_of
+from .connectors.contract import Sink
 from .errors import UsageError
 from .functions.builtins import BUILTINS
 from .functions.registry import Function, Registry
 from .optimize.driver import optimize
 from .plan.nodes import Job as Plan
-from .result import Result
+from .result import Job, Result
 from .runtime.runner import JobStatus
 from .runtime.view import JobView, Watching
 from .settings import Settings
@@ -28,6 +30,9 @@ from .summary import JobSummary
 from .syntax.parser import parse
 from .udf.catalog import Functions
 from .udf.python.specs import function_name
+
+if TYPE_CHECKING:
+    from .backends.continued import Checkpointing
 
 Python = Callable[..., Any]
 
@@ -43,7 +48,7 @@ class Engine:
         self, settings: Settings | None = None, *, now: Python | None = None, **overrides: Any
     ) -> None:
         self.settings = Settings.with_overrides(settings, overrides)
-        self.on_warning: Callable[[str], None] = _log
+        self.on_warning: Callable[[str], None] = logging.getLogger("streamql").warning
         """Gets a sentence when something needs a person, e.g. a model that does not answer."""
         self.without: Mapping[str, Any] = {}
         """For tools: numbers of events, by input, that are left out."""
@@ -51,6 +56,9 @@ class Engine:
         """For tests: yields the size of each next batch."""
         self.restart = False
         """For tests: replaces all operators by new ones with the same state after each batch."""
+        self.checkpoint_due: Callable[[], bool] | None = None
+        self.reached: Callable[[str], None] | None = None
+        """For tests, as the one before: see `runtime.coordinator.Coordinator`."""
         self._now = now or (lambda: time.time_ns() // 100)
         self._inputs = Inputs(self.settings, self._warn)
         self._functions = Functions(self.settings, lambda text: self.on_warning(text))
@@ -126,12 +134,14 @@ class Engine:
         called for each use, others once for equal arguments in one batch. An `async def` is called
         for at most `concurrency` rows at a time.
         """
+        from .udf.fingerprint import of_python
         from .udf.python import PythonFunction
 
         def add(python: Python) -> Python:
             alias = function_name(python, name)
             options: dict[str, Any] = {"volatile": volatile, "concurrency": concurrency}
-            self._functions.add(PythonFunction(alias, python, vectorized=vectorized, **options))
+            made = PythonFunction(alias, python, vectorized=vectorized, **options)
+            self._functions.add(made, of_python(python))
             return python
 
         return add if function is None else add(function)
@@ -149,12 +159,13 @@ class Engine:
         It returns, or yields, rows: dicts, named tuples, dataclasses; with the names of `columns`
         also tuples and lists. Use as a decorator, with or without ().
         """
+        from .udf.fingerprint import of_python
         from .udf.python import PythonTableFunction
 
         def add(python: Python) -> Python:
             alias = function_name(python, name)
             made = PythonTableFunction(alias, python, columns=columns, concurrency=concurrency)
-            self._functions.add(made)
+            self._functions.add(made, of_python(python))
             return python
 
         return add if function is None else add(function)
@@ -165,11 +176,13 @@ class Engine:
         An instance is the state of a window: `init()`, `accumulate(value)` for each event,
         `result()` at the end; with `merge(other)` windows keep states instead of events.
         """
+        from .udf.fingerprint import of_python
         from .udf.python import python_aggregate
 
         def add(python: type[Any]) -> type[Any]:
             alias = function_name(python, name)
-            self._functions.add_aggregate(alias, python_aggregate(alias, python))
+            made = python_aggregate(alias, python)
+            self._functions.add_aggregate(alias, made, of_python(python))
             return python
 
         return add if cls is None else add(cls)
@@ -200,38 +213,48 @@ class Engine:
     def _collect(
         self, plan: Plan, targets: dict[str, Any], watch: Callable[[JobView], None] | None
     ) -> JobSummary:
-        return self._execute(plan, Opened(targets), None, watch)
+        return self._execute(plan, Opened(targets), None, threading.Event(), None, watch)
 
     def job(
         self,
         script: str,
         *,
         bind_input: str | None = None,
-        outputs: Mapping[str, str] | None = None,
+        outputs: Mapping[str, str | Sink] | None = None,
         output_dir: str | None = None,
         default_output: str = "-",
+        checkpoint: str | Path | None = None,
+        from_start: bool = False,
+        allow_changed_functions: bool = False,
     ) -> Job:
         """Compile a script whose rows go to files or standard output.
 
         Args:
             script: the query.
             bind_input: a URI for the query's only input, given without a name.
-            outputs: URI of each output by name.
+            outputs: URI of each output by name, or a sink of your own.
             output_dir: a folder that gets `NAME.jsonl` for each other output.
             default_output: where the remaining outputs go.
+            checkpoint: the folder in which the job keeps checkpoints, and from which it continues.
+            from_start: do not continue: remove the checkpoints that are there.
+            allow_changed_functions: continue although functions have changed.
         """
         if bind_input is not None:
             self.register_only(script, bind_input)
         plan = self._compile(script)
         opened = Opened.of_uris(plan.outputs, outputs or {}, output_dir, default_output)
-        for name in (*plan.inputs, *plan.references):
-            for output, uri in opened.uris.items():
-                if self._inputs.reads(name, uri):
-                    raise UsageError(
-                        f"the output {output} would overwrite the input {name}: {uri}",
-                        hint="write to another file",
-                    )
-        return Job(self, plan, opened)
+        self._inputs.refuse_overwritten((*plan.inputs, *plan.references), opened.uris)
+        checkpointing = None
+        if checkpoint is not None:
+            from .backends.continued import checkpointing_at
+
+            made_of = self._functions.made_of()
+            checkpointing = checkpointing_at(
+                str(checkpoint), script, self.settings, made_of, self._warn
+            )
+            checkpointing.choose(from_start, allow_changed_functions)
+            checkpointing.due, checkpointing.reached = self.checkpoint_due, self.reached
+        return Job(partial(self._execute, plan, opened, checkpointing), plan)
 
     def register_only(self, script: str, uri: str) -> None:
         """Make a URI readable as the only input of a script that is not registered yet.
@@ -261,6 +284,8 @@ class Engine:
         self,
         plan: Plan,
         outputs: Opened,
+        checkpointing: Checkpointing | None,
+        stopping: threading.Event,
         on_progress: Callable[[JobStatus], None] | None = None,
         watch: Callable[[JobView], None] | None = None,
     ) -> JobSummary:
@@ -282,8 +307,10 @@ class Engine:
             clocks,
             references,
             None if watch is None else Watching(watch, self._now, self._functions),
-            dead_letter=self._functions.dead_letter(),
-            warn=self._warn,
+            self._functions.dead_letter(),
+            self._warn,
+            checkpointing,
+            stopping,
         )
         before = self._functions.stats()
         summary = run_local(job, outputs, on_progress)
@@ -319,31 +346,3 @@ class Engine:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _log(text: str) -> None:
-    logging.getLogger("streamql").warning(text)
-
-
-class Job:
-    """A compiled script with its outputs. Runs once."""
-
-    def __init__(self, engine: Engine, plan: Plan, outputs: Opened) -> None:
-        self._engine = engine
-        self._outputs = outputs
-        self.plan = plan
-
-    def run(
-        self,
-        on_progress: Callable[[JobStatus], None] | None = None,
-        watch: Callable[[JobView], None] | None = None,
-    ) -> JobSummary:
-        """Run to the end of the inputs and return what happened.
-
-        `watch` is given a view of the job before it begins, which can be asked for figures and
-        health from any thread.
-
-        Raises RunError. KeyboardInterrupt stops the job: what was written stays, and it is raised
-        again.
-        """
-        return self._engine._execute(self.plan, self._outputs, on_progress, watch)

@@ -9,7 +9,8 @@
         ├── DataError           a value does not fit (cast, overflow, wrong type)
         ├── FunctionError       a JavaScript, Python or scoring function failed
         ├── InputError          an input cannot be read
-        └── OutputError         an output cannot be written
+        ├── OutputError         an output cannot be written
+        └── CheckpointError     a checkpoint cannot be written or read
 
 `InternalError` is outside of the tree: it means a defect of StreamQL.
 Messages are lower case, say what was found, and end without a full stop; the hint says what to do.
@@ -131,6 +132,10 @@ class OutputError(RunError):
     ) -> None:
         super().__init__(message, span, hint, row=row, event=event)
         self.retriable = retriable
+
+
+class CheckpointError(RunError):
+    """A checkpoint cannot be written or read."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

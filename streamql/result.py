@@ -1,4 +1,4 @@
-"""What `Engine.sql` returns: the rows of a job, as they come or all at once."""
+"""What an engine returns for a query: its rows, or a job that writes them itself."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import pyarrow as pa
 from .batch import MAIN, Batch
 from .column import Column, from_values
 from .errors import UsageError
+from .plan.nodes import Job as Plan
 from .rows import ColumnRows, concat_rows
+from .runtime.runner import JobStatus
 from .runtime.view import JobView
 from .summary import JobSummary
 
@@ -241,6 +243,38 @@ class Result:
         console.print(table)
         if len(rows) > limit:
             console.print(f"the first {limit} rows; more follow")
+
+
+class Job:
+    """A compiled script with its outputs. Runs once."""
+
+    def __init__(self, run: Callable[..., JobSummary], plan: Plan) -> None:
+        self.plan = plan
+        self._run = run
+        self._stopping = threading.Event()
+
+    def run(
+        self,
+        on_progress: Callable[[JobStatus], None] | None = None,
+        watch: Callable[[JobView], None] | None = None,
+    ) -> JobSummary:
+        """Run to the end of the inputs and return what happened.
+
+        `watch` is given a view of the job before it begins, which can be asked for figures and
+        health from any thread.
+
+        Raises RunError. KeyboardInterrupt stops the job: what was written stays, and it is raised
+        again.
+        """
+        return self._run(self._stopping, on_progress, watch)
+
+    def stop(self) -> None:
+        """End the job before its inputs do, from another thread or a signal handler.
+
+        A job with checkpoints takes one, from which the next run continues; another ends as at the
+        end of its inputs.
+        """
+        self._stopping.set()
 
 
 class _Dropped:

@@ -63,6 +63,8 @@ class Settings:
             the machine or container; 0 for no limit.
         max_memory: bytes that the whole process may take, or such a share; 0 for no limit.
         allowed_hosts: the hosts that models and outputs may be on; None for any.
+        checkpoint_interval: seconds between two checkpoints of a job that takes them.
+        checkpoint_keep: how many checkpoints are kept.
         functions: settings of functions as text, by the function's name in lower case.
     """
 
@@ -92,6 +94,8 @@ class Settings:
     max_state: int | float = _setting(0.5, units.memory)
     max_memory: int | float = _setting(0.9, units.memory)
     allowed_hosts: tuple[str, ...] | None = _setting(None, units.hosts)
+    checkpoint_interval: float = _setting(10.0, units.seconds)
+    checkpoint_keep: int = _setting(3, units.count(1, 1_000))
     functions: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
 
     @classmethod

@@ -15,6 +15,42 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class CheckpointOutcome:
+    """What a job with checkpoints says of them at its end.
+
+    Attributes:
+        place: where they are.
+        resumed: the one it continued from; None: it began at the start.
+        last: the last one it has taken, None if none.
+        stopped: it was told to stop before its inputs ended.
+        idle: it had finished before, and its inputs had nothing more.
+    """
+
+    place: str
+    resumed: int | None = None
+    last: int | None = None
+    stopped: bool = False
+    idle: bool = False
+
+    def sentences(self) -> list[str]:
+        """Return what a person should know of them, one line each."""
+        if self.idle:
+            return [
+                f"nothing to do: the job had finished with checkpoint {self.last} in {self.place}, "
+                f"and its inputs have nothing more"
+            ]
+        lines = []
+        if self.resumed is not None:
+            lines.append(f"continued from checkpoint {self.resumed} in {self.place}")
+        if self.stopped:
+            lines.append(
+                f"stopped with checkpoint {self.last} in {self.place}: "
+                f"the same command continues from there"
+            )
+        return lines
+
+
+@dataclass(frozen=True)
 class JobSummary:
     """The figures of a finished job.
 
@@ -26,6 +62,9 @@ class JobSummary:
         scoring: what the scoring functions did, by name; those that did nothing are left out.
         rejected: rows that could not be scored and that `on_error` decided about.
         dropped: how many of an output's rows it did not take, so that they were dropped.
+        checkpoints: what became of them; None for a job without.
+
+    After a restart the figures of inputs and outputs are those of all runs together.
     """
 
     inputs: Mapping[str, InputCounts]
@@ -35,6 +74,7 @@ class JobSummary:
     rejected: int = 0
     scoring: Mapping[str, ScoringStats] = field(default_factory=dict)
     dropped: Mapping[str, int] = field(default_factory=dict)
+    checkpoints: CheckpointOutcome | None = None
 
     @property
     def events(self) -> int:
@@ -95,7 +135,7 @@ class JobSummary:
             lines.append(f"{count:,} of the rows to {name} did not fit there, dropped")
         if self.rejected:
             lines.append(f"{self.rejected:,} row{_s(self.rejected)} not scored: on_error decided")
-        return lines
+        return lines + (self.checkpoints.sentences() if self.checkpoints is not None else [])
 
 
 def _times(name: str, counts: InputCounts) -> list[str]:

@@ -30,6 +30,9 @@ class FakeSummary:
 class FakeJob:
     plan = types.SimpleNamespace(outputs=("out",))
 
+    def stop(self):
+        raise AssertionError("nobody has asked for it")
+
     def run(self, on_progress=None, watch=None):
         if FakeEngine.fails_with is not None:
             raise FakeEngine.fails_with
@@ -85,6 +88,7 @@ def test_flags_reach_the_engine(fake):
         *("--reference", "r=r.csv", "--output", "x=x.jsonl", "--output", "rest.jsonl"),
         *("--functions", "js", "--function", "udf.score=http://h:1/score?a=b"),
         *("--set", "batch_rows=5", "--set", "score.header.x=a=b"),
+        *("--checkpoint", "state", "--from-start"),
     )
     assert result.exit_code == 0, result.output
     assert FakeEngine.calls == [
@@ -100,6 +104,9 @@ def test_flags_reach_the_engine(fake):
                 "outputs": {"x": "x.jsonl"},
                 "output_dir": None,
                 "default_output": "rest.jsonl",
+                "checkpoint": "state",
+                "from_start": True,
+                "allow_changed_functions": False,
             },
         ),
         ("close",),

@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..connectors.catalog import open_sink
+from ..connectors.contract import Position, Sink
 from ..errors import UsageError, suggest
 from ..plan.nodes import Job
 from ..plan.reads import what_is_read
@@ -27,6 +28,9 @@ from ..runtime.writers import OutputWriter
 from ..settings import Settings
 from ..summary import JobSummary
 
+if TYPE_CHECKING:
+    from .continued import Checkpointing, Continued
+
 
 @dataclass
 class LocalJob:
@@ -42,10 +46,12 @@ class LocalJob:
         warn: told what a person should know while the job runs.
         dead_letter: takes the record of an event or row that is given up; None: it is lost.
         watching: who wants to see how the job goes.
+        checkpointing: where and how checkpoints are taken; None: the job has none.
+        stopping: set to end the job before its inputs end.
     """
 
     plan: Job
-    readings: Mapping[str, Callable[[], Reading]]
+    readings: Mapping[str, Callable[[Position | None], Reading]]
     settings: Settings
     start: int
     cut: Iterator[int] | None = None
@@ -55,26 +61,28 @@ class LocalJob:
     watching: Watching | None = None
     dead_letter: Callable[[Mapping[str, Any]], None] | None = None
     warn: Callable[[str], None] | None = None
+    checkpointing: Checkpointing | None = None
+    stopping: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass
 class Opened:
-    """The outputs of a job: given objects, or URIs that are opened when the job runs."""
+    """The outputs of a job: given objects, or URIs (or sinks) that are opened when the job runs."""
 
     targets: dict[str, Any] = field(default_factory=dict)
-    uris: dict[str, str] = field(default_factory=dict)
+    uris: dict[str, str | Sink] = field(default_factory=dict)
 
     @classmethod
     def of_uris(
         cls,
         outputs: Sequence[str],
-        given: Mapping[str, str],
+        given: Mapping[str, str | Sink],
         directory: str | None,
         default: str,
     ) -> Opened:
         """Return where each output goes. Raises UsageError for a name that is no output."""
         known = {name.lower(): name for name in outputs}
-        uris = {}
+        uris: dict[str, str | Sink] = {}
         for name, uri in given.items():
             if name.lower() not in known:
                 hint = suggest(name, outputs) or "there is " + ", ".join(outputs)
@@ -87,21 +95,27 @@ class Opened:
             Path(directory).mkdir(parents=True, exist_ok=True)
         return cls(uris=uris)
 
-    def writers(self, allowed_hosts: Sequence[str] | None = None) -> dict[str, Any]:
+    def writers(
+        self, allowed_hosts: Sequence[str] | None = None, keep: bool = False
+    ) -> dict[str, Any]:
         """Open the outputs and return something that takes batches for each of them.
 
-        Outputs with one URI share one writer. They may be on `allowed_hosts`; None: on any.
+        Outputs with one URI share one writer. They may be on `allowed_hosts`; None: on any. With
+        `keep` what is there stays for `resume`.
         """
         writers: dict[str, Any] = dict(self.targets)
-        by_uri: dict[str, OutputWriter] = {}
+        by_uri: dict[str | Sink, OutputWriter] = {}
         for name, uri in self.uris.items():
             if uri not in by_uri:
-                by_uri[uri] = OutputWriter(name, open_sink(uri, None, allowed_hosts))
-            writers[name] = _Counted(by_uri[uri])
+                sink = (
+                    uri if isinstance(uri, Sink) else open_sink(uri, None, allowed_hosts, keep=keep)
+                )
+                by_uri[uri] = OutputWriter(name, sink)
+            writers[name] = Counted(by_uri[uri])
         return writers
 
 
-class _Counted:
+class Counted:
     """One output's share of a writer."""
 
     def __init__(self, writer: OutputWriter) -> None:
@@ -121,7 +135,26 @@ def run_local(
     job: LocalJob, outputs: Opened, on_progress: Callable[[JobStatus], None] | None = None
 ) -> JobSummary:
     """Run a job to the end of its inputs and return what it did. Raises RunError."""
+    if job.checkpointing is None:
+        return _run(job, outputs, on_progress, None)
+    from .continued import Continued
+
+    found = job.checkpointing.open()
+    try:
+        return _run(job, outputs, on_progress, None if found is None else Continued(found))
+    finally:
+        job.checkpointing.store.close()
+
+
+def _run(
+    job: LocalJob,
+    outputs: Opened,
+    on_progress: Callable[[JobStatus], None] | None,
+    continued: Continued | None,
+) -> JobSummary:
     began = time.monotonic()
+    if continued is not None:
+        job.start = continued.checkpoint.start
     progress = threading.Event()
     reads = what_is_read(job.plan)
     readers = {
@@ -150,10 +183,12 @@ def run_local(
         name: TimeReport(reader.counts.invalid_time, reader.counts.times, reader.letters)
         for name, reader in readers.items()
     }
-    writers = outputs.writers(job.settings.allowed_hosts)
+    if continued is not None:
+        continued.give(readers)
+    writers = outputs.writers(job.settings.allowed_hosts, job.checkpointing is not None)
     delivery = OutputPolicy(job.settings.output_errors, job.dead_letter, job.warn)
     for writer in writers.values():
-        if isinstance(writer, _Counted):
+        if isinstance(writer, Counted):
             writer.writer.policy = delivery
     policies = {name: time_policy(job.settings, name in job.clocks) for name in readers}
     watched = None if job.watching is None else JobView(readers, writers, job.watching)
@@ -175,15 +210,23 @@ def run_local(
         if on_progress is not None:
             on_progress(status)
 
+    runner = Runner(graph, readers, writers, progress, turned, job.restart)
+    runner.stopping = job.stopping
+    outcome = None
     with limits:
-        runner = Runner(graph, readers, writers, progress, turned, job.restart)
         runner.on_failure = delivery.stopped.set
-        runner.run()
+        if job.checkpointing is None:
+            runner.run()
+        else:
+            from .continued import run_checkpointed
+
+            outcome = run_checkpointed(job.checkpointing, continued, runner, job.start)
     return JobSummary(
         {name: reader.counts for name, reader in readers.items()},
         {name: writer.rows for name, writer in writers.items()},
         time.monotonic() - began,
         dropped=delivery.dropped,
+        checkpoints=outcome,
     )
 
 

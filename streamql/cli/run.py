@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gc
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +12,9 @@ from .flags import STDIO, QueryFlags, prepared, query_flags
 from .logs import log_flags, logged
 from .report import say
 from .watching import watched, watching_flags
+
+if TYPE_CHECKING:
+    from ..result import Job
 
 _EPILOG = """\b
 Examples:
@@ -22,6 +26,7 @@ Examples:
       --function score=http://127.0.0.1:5001/score --set score.max_batch_count=100
   streamql run query.sql --input - --metrics 9464
   streamql run query.sql --input events.jsonl --output 'sqlite:///var/rides.db?table=fares'
+  streamql run query.sql --input events.jsonl --output rows.jsonl --checkpoint state
 \b
 A URI is a file, a folder, a pattern such as 'logs/*.jsonl.gz', or - for standard input or output.
 Outputs may also be sqlite:///PATH?table=NAME, postgresql://USER@HOST/DATABASE?table=NAME,
@@ -33,12 +38,26 @@ and http:// or https:// (JSON by POST).
 @query_flags(outputs=True)
 @watching_flags
 @log_flags
+@click.option(
+    "--checkpoint",
+    metavar="DIR",
+    help="Keep checkpoints in DIR, and continue from the newest one there.",
+)
+@click.option("--from-start", is_flag=True, help="Remove the checkpoints in DIR and begin anew.")
+@click.option(
+    "--allow-changed-functions",
+    is_flag=True,
+    help="Continue from a checkpoint although functions have changed.",
+)
 @click.option("--quiet", is_flag=True, help="No progress and no summary.")
 @click.pass_context
 def run_command(
     ctx: click.Context,
     flags: QueryFlags,
     metrics: str | None,
+    checkpoint: str | None,
+    from_start: bool,
+    allow_changed_functions: bool,
     quiet: bool,
     log_format: str,
     log_level: str,
@@ -62,6 +81,9 @@ def run_command(
             outputs=at.outputs,
             output_dir=at.output_dir,
             default_output=at.default_output or STDIO,
+            checkpoint=checkpoint,
+            from_start=from_start,
+            allow_changed_functions=allow_changed_functions,
         )
         on_stdout = at.output_dir is None and (at.default_output or STDIO) == STDIO
         shown = wanted(
@@ -69,8 +91,10 @@ def run_command(
         )
         gc.freeze()
         gc.enable()
+        stoppable = nullcontext() if checkpoint is None else _stopping(ctx, job, quiet)
         with (
             console_shown(ctx, quiet),
+            stoppable,
             Progress(ctx.find_root().color) if shown else nullcontext() as progress,
         ):
             summary = job.run(progress, watch)
@@ -79,3 +103,10 @@ def run_command(
         say(first, ctx, **summary.figures())
         for sentence in others:
             say(sentence, ctx)
+
+
+def _stopping(ctx: click.Context, job: Job, quiet: bool) -> AbstractContextManager[None]:
+    """Return what lets signals end a job with a last checkpoint."""
+    from .signals import stopping
+
+    return stopping(job.stop, lambda text: None if quiet else say(text, ctx))

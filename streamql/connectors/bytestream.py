@@ -59,7 +59,11 @@ class ByteReader(Reader):
         self._unpacker = Decompressor(layout.compression or Compression.NONE)
         self._seeks = regular and self._decoder is not None
         if position and position.get("bytes"):
-            self._resume(position)
+            try:
+                self._resume(position)
+            except InputError:
+                file.close()
+                raise
         self._steps = self._blocks(layout) if self._decoder is not None else _whole(file)
 
     def _resume(self, position: Position) -> None:
@@ -70,7 +74,7 @@ class ByteReader(Reader):
             raise InputError(
                 f"{self.name} is not the file it was: reading stopped after {done:,} bytes, and "
                 f"{found}",
-                hint="put the file back, or start again without the checkpoint",
+                hint="put the file back, or start again with --from-start",
             )
         self._file.seek(done)
         assert self._decoder is not None
@@ -90,6 +94,7 @@ class ByteReader(Reader):
                 f"cannot read {self.name} after {self.events - self._first:,} events: {reason}"
             ) from error
         if step is None:
+            self._refuse_shorter()
             return None
         for decoded in step:
             if last := last_event(decoded):
@@ -98,6 +103,16 @@ class ByteReader(Reader):
             if moved is not None:
                 found.append(moved)
         return found
+
+    def _refuse_shorter(self) -> None:
+        """Raise InputError at the end of a stream in which an earlier reader came further."""
+        there = self.events - self._base
+        if there < self._skip - self._base:
+            raise InputError(
+                f"{self.name} has {there:,} events, and is to be continued after "
+                f"{self._skip - self._base:,}: it was replaced or cut off",
+                hint="put it back, or --from-start reads it anew",
+            )
 
     def position(self) -> Position:
         events = {"events": max(self.events, self._skip)}

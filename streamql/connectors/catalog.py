@@ -61,10 +61,13 @@ def open_sink(
     text: str,
     options: Mapping[str, str] | None = None,
     allowed_hosts: Sequence[str] | None = None,
+    *,
+    keep: bool = False,
 ) -> Sink:
     """Return the sink a URI means; `options` win over those in the URI.
 
-    `allowed_hosts` are the hosts it may be on; None: any.
+    `allowed_hosts` are the hosts it may be on; None: any. With `keep`, in jobs with checkpoints,
+    nothing that is there is replaced before `resume`.
     """
     uri = parse_uri(text)
     if uri.scheme not in ("file", "console", "sqlite"):
@@ -75,7 +78,12 @@ def open_sink(
         case "console":
             return ConsoleSink(Format.of_options(uri.options))
         case "file":
-            return open_file_sink(uri.path, Format.of_options(uri.options))
+            layout = Format.of_options(uri.options)
+            if keep and layout.of_file(uri.path).whole_file:
+                from .parts import PartsSink
+
+                return PartsSink(uri.path, layout.of_file(uri.path))
+            return open_file_sink(uri.path, layout, keep=keep)
         case "sqlite":
             from .sqlite import open_sqlite_sink
 

@@ -34,4 +34,4 @@ class ConsoleSink(FileSink):
 
     def __init__(self, layout: Format, descriptor: int = 1) -> None:
         file = FileIO(descriptor, "wb", closefd=False)
-        super().__init__("standard output", layout.of_file(""), file)
+        super().__init__("standard output", layout.of_file(""), file, own=False)

@@ -122,7 +122,7 @@ class _FilesReader(Reader):
         if path not in paths:
             raise InputError(
                 f"the file {path}, where reading stopped, is no longer there",
-                hint="put it back, or start again without the checkpoint",
+                hint="put it back, or start again with --from-start",
             )
         self._next = paths.index(path)
         self._base = int(self._position["before"])

@@ -16,7 +16,8 @@ from ..errors import OutputError
 from ..formats.catalog import Format
 from ..formats.compression import Compression, GzipCompressor
 from ..formats.encoder import Encoded
-from .contract import Sink
+from .contract import AT_LEAST_ONCE, EXACTLY_ONCE, Sink, SinkState
+from .file import is_regular
 
 
 class ClosedPipe(OutputError):
@@ -24,10 +25,16 @@ class ClosedPipe(OutputError):
 
 
 class FileSink(Sink):
-    """Writes rows to a file in one format, each batch with one write call."""
+    """Writes rows to a file in one format, each batch with one write call.
 
-    def __init__(self, name: str, layout: Format, file: FileIO) -> None:
+    In jobs with checkpoints rows can be seen as they are written; `resume` cuts off those behind
+    the checkpoint. A pipe or a terminal takes nothing back.
+    """
+
+    def __init__(self, name: str, layout: Format, file: FileIO, *, own: bool = True) -> None:
         self.name = name
+        self._own = own and is_regular(file.fileno())
+        self.delivery = EXACTLY_ONCE if self._own else AT_LEAST_ONCE
         self._file = file
         self._encoder = layout.encoder()
         self._packer = _packer(layout.compression)
@@ -46,14 +53,55 @@ class FileSink(Sink):
         if self._packer is not None:
             self._write(self._packer.flush())
 
+    def resume(self, state: SinkState | None) -> None:
+        if not self._own:
+            return
+        length = 0 if state is None else int(state["bytes"])
+        try:
+            there = os.fstat(self._file.fileno()).st_size
+            if there < length:
+                raise OutputError(
+                    f"{self.name} has {there:,} bytes, and the checkpoint is of {length:,}: "
+                    "it was replaced or cut off since",
+                    hint="put it back, or --from-start begins anew",
+                )
+            self._file.truncate(length)
+            self._file.seek(length)
+        except OSError as error:
+            raise self._failed(error) from error
+        if state is not None:
+            self.rows = int(state["rows"])
+            self._encoder.resume(state["encoder"])
+
+    def prepare(self, epoch: int) -> SinkState:
+        self._end_member()
+        if not self._own:
+            return {}
+        try:
+            os.fsync(self._file.fileno())
+            length = self._file.tell()
+        except OSError as error:
+            raise self._failed(error) from error
+        return {"bytes": length, "rows": self.rows, "encoder": self._encoder.state()}
+
+    def _end_member(self) -> None:
+        """Complete what is packed so far: a packed file may go on with another member."""
+        if self._packer is not None and not self._packer.empty:
+            self._write(self._packer.end())
+            self._packer = GzipCompressor()
+
     def close(self) -> None:
         try:
             if not self._broken:
                 self._put(self._encoder.end())
-                if self._packer is not None:
+                if self._packer is not None and not (self._packer.empty and self._continued()):
                     self._write(self._packer.end())
         finally:
             self._close_file()
+
+    def _continued(self) -> bool:
+        """Tell whether whole members are in the file already."""
+        return self._own and self._file.tell() > 0
 
     def _close_file(self) -> None:
         try:
@@ -110,12 +158,15 @@ def _reason(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
-def open_file_sink(path: str, layout: Format) -> FileSink:
-    """Return a sink that writes a new file at `path`; a file that is there is replaced."""
+def open_file_sink(path: str, layout: Format, *, keep: bool = False) -> FileSink:
+    """Return a sink that writes a new file at `path`; a file that is there is replaced.
+
+    With `keep` it stays as it is until `resume` says how much of it is still wanted.
+    """
     settled = layout.of_file(path)
     _packer(settled.compression)  # refuse before the file is emptied
     try:
-        file = FileIO(path, "wb")
+        file = FileIO(path, "rb+" if keep and os.path.isfile(path) else "wb")
     except IsADirectoryError as error:
         raise OutputError(
             f"cannot write {path}: it is a directory", hint="name a file in it, or use --output-dir"

@@ -141,9 +141,11 @@ class GzipCompressor:
 
     def __init__(self) -> None:
         self._packer = zlib.compressobj(1, zlib.DEFLATED, 31)
+        self.empty = True
 
     def pack(self, data: bytes | memoryview) -> bytes:
         """Return packed bytes; some may be kept back."""
+        self.empty = False
         return self._packer.compress(data)
 
     def flush(self) -> bytes:

@@ -7,7 +7,8 @@ Record and Array (language 7.1); lines end with a line feed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -60,6 +61,12 @@ class CsvEncoder:
 
     def end(self) -> bytes:
         return b""
+
+    def state(self) -> dict[str, Any]:
+        return {"names": self._names}
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        self._names = state["names"]
 
     def _fit(self, names: Sequence[str], columns: Sequence[Column]) -> list[Column]:
         """Return the columns in the order of the header, NULL for those that are missing."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
 
 import pyarrow as pa
 
@@ -28,3 +28,9 @@ class Encoder(Protocol):
 
     def end(self) -> Encoded:
         """Return what completes the file."""
+
+    def state(self) -> dict[str, Any]:
+        """Return what a new encoder needs to go on in the same file, as plain values."""
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Go on where an encoder was whose `state` this is; before anything is encoded."""

@@ -6,7 +6,8 @@ floats keep a fraction. What JSON cannot hold (NaN, infinity) is null.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import orjson
 import pyarrow as pa
@@ -53,6 +54,12 @@ class JsonLinesEncoder:
     def end(self) -> bytes:
         return b""
 
+    def state(self) -> dict[str, Any]:
+        return {}
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """No line depends on those before it."""
+
 
 class JsonArrayEncoder:
     """All records as one array, one per line (an `Encoder`)."""
@@ -72,6 +79,12 @@ class JsonArrayEncoder:
 
     def end(self) -> bytes:
         return b"\n]\n" if self._opened else b"[]\n"
+
+    def state(self) -> dict[str, Any]:
+        return {"opened": self._opened}
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        self._opened = state["opened"]
 
     def _before(self) -> str:
         before = ",\n" if self._opened else "[\n"

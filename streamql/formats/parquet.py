@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import BinaryIO
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..column import Column, concat, nulls
-from ..errors import InputError, OutputError
+from ..errors import InputError, InternalError, OutputError
 from ..types import Array, Type
 from .decoded import Decoded, numbered
 from .expand import columns_of_records
@@ -68,6 +68,12 @@ class ParquetEncoder:
             self._writer = pq.ParquetWriter(self._file, pa.schema([]))
         self._writer.close()
         return self._file.take()
+
+    def state(self) -> dict[str, Any]:
+        raise InternalError("a parquet file cannot be continued: its index is at its end")
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        raise InternalError("a parquet file cannot be continued: its index is at its end")
 
     def _write_group(self) -> None:
         names = list(dict.fromkeys(name for part in self._parts for name in part))

@@ -7,7 +7,7 @@ each other; `codes(..., nulls=False)` gives rows with a NULL the code -1, for jo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -103,12 +103,16 @@ class KeyTable:
         return moved
 
     def snapshot(self) -> dict[str, Any]:
-        """Return the values in the order of their codes."""
-        return {"count": self.count, "values": self.values(np.arange(self.count))}
+        """Return the values in the order of their codes; they are put together later."""
+        return {"count": self.count, "values": [_laid_out(list(kept)) for kept in self._seen]}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over what `snapshot` returned."""
         self.codes(state["values"], state["count"])
+
+
+def _laid_out(kept: list[Column]) -> Callable[[], Column]:
+    return lambda: concat(kept) if kept else nulls(0)
 
 
 def first_rows(codes: Ints, known: int) -> Ints:

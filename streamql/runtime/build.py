@@ -26,6 +26,7 @@ from ..plan.nodes import (
 )
 from ..settings import Settings
 from .graph import Graph, Node
+from .names import names_of
 from .operator import Operator
 from .operators.arrival import ArrivalOperator
 from .operators.filter import FilterOperator
@@ -77,6 +78,7 @@ class _Builder:
     def __post_init__(self) -> None:
         self._built: dict[int, Node] = {}
         self._graph = Graph([], {name: [] for name in self.job.inputs})
+        self._names = names_of(self.job)
         self._unordered = free_of_order(self.job)
         self._orders = needed_order(self.job, any(self.around.policies.values()))
 
@@ -106,7 +108,7 @@ class _Builder:
         return node
 
     def _add(self, plan: Plan, ports: int) -> Node:
-        node = Node(lambda: self._operator(plan), ports, str(plan), plan)
+        node = Node(lambda: self._operator(plan), ports, str(plan), plan, key=self._names[id(plan)])
         self._built[id(plan)] = node
         self._graph.nodes.append(node)
         return node

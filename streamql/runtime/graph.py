@@ -20,6 +20,7 @@ class Node:
     Attributes:
         plan: the plan node that the operator carries out.
         make: makes the operator anew: a restart gives the new one the state of the old one.
+        key: what the operator is in the statement (`names`); no two have the same.
         marks: the watermark of each port.
         mark: the least of them.
         sent: the watermark of what the operator has put out.
@@ -31,6 +32,7 @@ class Node:
     ports: int
     name: str = ""
     plan: Any = None
+    key: str = ""
     below: list[tuple[Node, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:

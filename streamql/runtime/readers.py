@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import numpy as np
 
 from .. import instants
 from ..batch import MAIN, Batch
+from ..connectors.contract import Position, last_event
 from ..errors import DataError
 from ..expressions.nodes import META
 from ..formats.decoded import SAMPLE_BYTES, BadEvent, Decoded
@@ -40,8 +42,29 @@ class Reading(Protocol):
     def read(self) -> list[Decoded] | None:
         """Return the events that are there now (may wait for some); None at the end."""
 
+    def position(self) -> Position:
+        """Return where to resume: after the last event that `read` returned."""
+
     def close(self) -> None:
         """Let go of the input."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A block, None at the end, and the position behind it."""
+
+    block: Decoded | None
+    position: Position
+
+
+def _inside(before: Position, after: Position, block: Decoded) -> Position:
+    """Return the position behind a block when the reader gave more in the same step.
+
+    Nobody but the reader knows such a position: the step is read again, and its events skipped.
+    """
+    if before["partition"] != after["partition"]:
+        before = {"partition": after["partition"]}
+    return {**before, "after": last_event(block)}
 
 
 @dataclass
@@ -75,11 +98,12 @@ class InputReader:
     `wake` is called from that thread whenever something new is there. `reads` tells which rows are
     wanted of the events. `clock` tells, in ticks, when events of a live input arrive: that is when
     the pipeline takes them, so that an instant that has passed brings no more of them. For tests
-    `cut` yields the size of each next batch.
+    `cut` yields the size of each next batch. `position` is where reading starts, and then where it
+    would start after the last block that was taken: not where the thread is.
     """
 
     name: str
-    open: Callable[[], Reading]
+    open: Callable[[Position | None], Reading]
     settings: Settings
     start: int
     wake: Callable[[], None]
@@ -87,17 +111,20 @@ class InputReader:
     reads: Reads = field(default_factory=Reads)
     clock: Callable[[], int] | None = None
     counts: InputCounts = field(default_factory=InputCounts)
+    position: Position | None = None
 
     def __post_init__(self) -> None:
-        self._blocks: queue.Queue[Decoded | BaseException | None] = queue.Queue(_AHEAD)
+        self._blocks: queue.Queue[_Read | BaseException] = queue.Queue(_AHEAD)
+        self._first: _Read | BaseException | None = None
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"read {self.name}", daemon=True)
         self.done = False
         self.letters = InputLetters(self.name, self.counts)
 
     def begin(self) -> None:
-        """Start the thread."""
-        self._thread.start()
+        """Start the thread, unless it has been started, or the input has ended."""
+        if self._thread.ident is None and not self.done:
+            self._thread.start()
 
     def stop(self) -> None:
         """Stop reading; the thread ends at its next block."""
@@ -106,19 +133,25 @@ class InputReader:
     def _run(self) -> None:
         reading: Reading | None = None
         try:
-            reading = self.open()
+            reading = self.open(self.position)
+            position = reading.position()
             while not self._stopped.is_set():
+                before = position
                 blocks = reading.read()
+                position = reading.position()
                 if blocks is None:
                     break
-                for block in blocks:
-                    self._put(self._narrowed(block))
+                for number, block in enumerate(blocks, 1):
+                    last = number == len(blocks)
+                    at = position if last else _inside(before, position, block)
+                    self._put(_Read(self._narrowed(block), at))
         except BaseException as error:  # noqa: BLE001 - handed over to the pipeline's thread
             self._put(error)
+        else:
+            self._put(_Read(None, position))
         finally:
             if reading is not None:
                 reading.close()
-            self._put(None)
 
     def _narrowed(self, block: Decoded) -> Decoded:
         """Decode the fields that will be asked for here, where it does not hold up the pipeline."""
@@ -129,7 +162,7 @@ class InputReader:
             return block
         return replace(block, rows=narrowed(block.rows, names, self.reads.time))
 
-    def _put(self, block: Decoded | BaseException | None) -> None:
+    def _put(self, block: _Read | BaseException) -> None:
         while not self._stopped.is_set():
             try:
                 self._blocks.put(block, timeout=0.2)
@@ -141,7 +174,19 @@ class InputReader:
     @property
     def waiting(self) -> bool:
         """Whether a block is there to be taken."""
-        return not self._blocks.empty()
+        return self._first is not None or not self._blocks.empty()
+
+    def wait_for_more(self, stopping: threading.Event) -> bool:
+        """Wait for the first block; tell whether the input has one, as far as is known.
+
+        Nothing is known of an input that has said nothing before `stopping` is set.
+        """
+        while self._first is None and not stopping.is_set():
+            with contextlib.suppress(queue.Empty):
+                self._first = self._blocks.get(timeout=0.1)
+        if self._first is None:
+            return False
+        return not (isinstance(self._first, _Read) and self._first.block is None)
 
     @property
     def backlog(self) -> int:
@@ -156,14 +201,16 @@ class InputReader:
         Sets `done` at the end of the input. Raises what reading raised.
         """
         try:
-            block = self._blocks.get_nowait()
+            found, self._first = self._first or self._blocks.get_nowait(), None
         except queue.Empty:
             return
+        if isinstance(found, BaseException):
+            raise found
+        self.position = found.position
+        block = found.block
         if block is None:
             self.done = True
             return
-        if isinstance(block, BaseException):
-            raise block
         batch, unfit = self._conforming(self._batch(block))
         self._count(block, batch.count, unfit)
         at = 0

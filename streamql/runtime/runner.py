@@ -6,10 +6,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from .graph import Graph, Node
 from .readers import InputReader
 from .writers import OutputWriter
+
+if TYPE_CHECKING:
+    from .coordinator import Coordinator
 
 
 @dataclass
@@ -29,6 +33,9 @@ class Runner:
     Inputs above a saturated operator wait, the others go on. Of inputs that meet in a join or union
     the one that is behind in time is read first, so that little waits for it. For tests, `restart`
     replaces all operators after each batch by new ones with the same state.
+
+    With `checkpoints` they are taken between two blocks of an input, and `stopping` ends the job
+    with one; without, it ends as at the end of the inputs.
     """
 
     graph: Graph
@@ -38,6 +45,9 @@ class Runner:
     on_progress: Callable[[JobStatus], None] | None = None
     restart: bool = False
     on_failure: Callable[[], None] | None = None
+    checkpoints: Coordinator | None = None
+    stopping: threading.Event = field(default_factory=threading.Event)
+    stopped: bool = False
     _began: float = field(default_factory=time.monotonic)
     _told: float = 0.0
 
@@ -52,9 +62,11 @@ class Runner:
             reader.begin()
         finished = False
         try:
-            while not all(reader.done for reader in self.readers.values()):
+            while not (self._all_done or self.stopping.is_set()):
                 self.progress.clear()
                 moved = self._read(reached) | self._poll()
+                if self.checkpoints is not None:
+                    self.checkpoints.step(moved)
                 self._tell()
                 if not moved:
                     # what is saturated gets no rows to fill its last batch with: it goes as it is
@@ -62,11 +74,34 @@ class Runner:
                     if full or not any(reader.waiting for reader in self.readers.values()):
                         self._idle()
                     self.progress.wait(0.05 if self._pending() else 0.2)
-            for node in self.graph.nodes:
-                node.end()
+            self._complete()
             finished = True
         finally:
             self._close(finished)
+
+    @property
+    def _all_done(self) -> bool:
+        return all(reader.done for reader in self.readers.values())
+
+    def _complete(self) -> None:
+        """Let out what is left; a job that is to be continued keeps it in its checkpoint."""
+        if self.checkpoints is not None and not self._all_done:
+            self.checkpoints.stop()
+            self.stopped = True
+            return
+        for name, reader in self.readers.items():
+            if not reader.done:
+                self.graph.finish(name)
+        for node in self.graph.nodes:
+            node.end()
+        if self.checkpoints is not None:
+            self.checkpoints.finish()
+
+    def _end(self, name: str) -> None:
+        """Tell the operators that an input has ended."""
+        if self.checkpoints is not None:
+            self.checkpoints.ending(name, self._all_done)
+        self.graph.finish(name)
 
     def _read(self, reached: Mapping[str, list[Node]]) -> bool:
         moved = False
@@ -82,8 +117,10 @@ class Runner:
                     node.take(batch, port)
                 if self.restart:
                     self.graph.restart()
+            if self.checkpoints is not None and before and not reader.done:
+                self.checkpoints.taken()
             if reader.done:
-                self.graph.finish(name)
+                self._end(name)
             elif reader.clock is not None and not reader.waiting:
                 self.graph.advance(name, reader.clock())
             moved |= before
@@ -126,6 +163,10 @@ class Runner:
                 now - self._began,
             )
         )
+
+    def abandon(self) -> None:
+        """Close everything without running."""
+        self._close(False)
 
     def _close(self, finished: bool) -> None:
         if not finished and self.on_failure is not None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Sequence
-from typing import Protocol
-
-import pyarrow as pa
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
 
 from ..batch import MAIN, Batch
-from ..column import Column
+from ..connectors.contract import Sink
+from ..errors import InternalError
 from ..rows import ColumnRows
 from .delivery import OutputPolicy
 
@@ -18,20 +18,31 @@ _BEHIND = 3
 """Batches that may wait for a slow output before the pipeline does."""
 
 
-class Sink(Protocol):
-    """What a connector's sink offers."""
+@dataclass
+class Asked:
+    """Something that a writer's thread is to do with its sink, when its turn has come."""
 
-    def write(self, names: Sequence[str], columns: Sequence[Column]) -> None:
-        """Write rows given as columns."""
+    action: Callable[[Sink], Any]
+    _done: threading.Event = field(default_factory=threading.Event)
+    _found: Any = None
+    _error: BaseException | None = None
 
-    def write_records(self, texts: pa.StringArray) -> None:
-        """Write rows given as JSON objects."""
+    def do(self, sink: Sink, error: BaseException | None) -> None:
+        """Do it, unless the writer has failed before."""
+        self._error = error
+        if error is None:
+            try:
+                self._found = self.action(sink)
+            except BaseException as failed:  # noqa: BLE001 - raised where the answer is waited for
+                self._error = failed
+        self._done.set()
 
-    def flush(self) -> None:
-        """Make what was written visible."""
-
-    def close(self) -> None:
-        """Finish the output."""
+    def result(self) -> Any:
+        """Wait for it and return what came of it; raise what it raised."""
+        self._done.wait()
+        if self._error is not None:
+            raise self._error
+        return self._found
 
 
 class OutputWriter:
@@ -45,9 +56,10 @@ class OutputWriter:
         self.rows = 0
         self.policy = OutputPolicy()
         self._sink = sink
-        self._batches: queue.Queue[Batch | None] = queue.Queue(_BEHIND)
+        self._batches: queue.Queue[Batch | Asked | None] = queue.Queue(_BEHIND)
         self._error: BaseException | None = None
         self._finished = False
+        self._closing = threading.Lock()
         self._thread = threading.Thread(target=self._run, name=f"write {name}", daemon=True)
         self._thread.start()
 
@@ -57,10 +69,29 @@ class OutputWriter:
         self.rows += batch.count
         self._batches.put(batch)
 
+    def ask(self, action: Callable[[Sink], Any]) -> Asked:
+        """Let the thread do something with the sink, behind the batches that were put before.
+
+        May be called from any thread; after `finish` nothing is done.
+        """
+        asked = Asked(action)
+        with self._closing:
+            if self._finished:
+                asked.do(self._sink, InternalError(f"the output {self.name} is closed"))
+            else:
+                self._batches.put(asked)
+        return asked
+
+    @property
+    def full(self) -> bool:
+        """Whether a checkpoint should be taken soon: so much waits to be committed."""
+        return self._sink.full
+
     def finish(self) -> None:
         """Write what is left and close; once is enough. Raises what writing raised."""
-        if not self._finished:
-            self._finished = True
+        with self._closing:
+            closed, self._finished = self._finished, True
+        if not closed:
             self._batches.put(None)
             self._thread.join()
         self._raise()
@@ -74,6 +105,9 @@ class OutputWriter:
             batch = self._batches.get()
             if batch is None:
                 break
+            if isinstance(batch, Asked):
+                batch.do(self._sink, self._error)
+                continue
             if self._error is not None:
                 continue  # keep taking, so that the pipeline does not wait for ever
             try:

@@ -12,6 +12,7 @@ from ..errors import UsageError
 from ..functions.aggregate import AggregateSpec
 from ..functions.registry import Function
 from ..settings import Settings
+from . import fingerprint
 from .call_files import CallFiles
 from .dead_letters import DeadLetters
 
@@ -33,6 +34,14 @@ class Functions:
         self._loop: ScoringLoop | None = None
         self._dead_letters: DeadLetters | None = None
         self._calls = CallFiles(settings.record_calls, settings.replay_calls)
+        self._made_of: dict[str, str] = {}
+
+    def made_of(self) -> dict[str, str]:
+        """Return the fingerprint of each function and aggregate by its lower-case alias."""
+        return {
+            alias: fingerprint.with_settings(made, self._set_for(alias))
+            for alias, made in self._made_of.items()
+        }
 
     def by_alias(self) -> dict[str, Function]:
         """Return the functions by their lower-case alias. Raises UsageError for stray settings."""
@@ -48,13 +57,19 @@ class Functions:
         """Return the user aggregates by their lower-case alias."""
         return dict(self._aggregates)
 
-    def add(self, function: Function) -> None:
-        """Add a function; a later function or aggregate of the same alias wins."""
+    def add(self, function: Function, made_of: str | None = None) -> None:
+        """Add a function; a later function or aggregate of the same alias wins.
+
+        `made_of` is its fingerprint; without it, that of its class.
+        """
+        made = made_of or fingerprint.of_python(type(function))
+        self._made_of[function.name.lower()] = made
         self._functions[function.name.lower()] = function
         self._aggregates.pop(function.name.lower(), None)
 
-    def add_aggregate(self, alias: str, spec: AggregateSpec) -> None:
+    def add_aggregate(self, alias: str, spec: AggregateSpec, made_of: str) -> None:
         """Add `uda.alias`; a later function or aggregate of the same alias wins."""
+        self._made_of[alias.lower()] = made_of
         self._aggregates[alias.lower()] = spec
         self._functions.pop(alias.lower(), None)
 
@@ -63,10 +78,11 @@ class Functions:
         from .python import load_python
 
         made = load_python(alias, spec, self._set_for(alias))
+        made_of = fingerprint.of_file(f"python {spec}", spec.rpartition(":")[0])
         if isinstance(made, AggregateSpec):
-            self.add_aggregate(alias, made)
+            self.add_aggregate(alias, made, made_of)
         else:
-            self.add(made)
+            self.add(made, made_of)
 
     def add_javascript(
         self, alias: str, source: str, file: str, library: Sequence[SourceFile] = ()
@@ -78,10 +94,14 @@ class Functions:
         if self._javascript is None:
             self._javascript = Runtimes(self._settings)
         runtime = self._javascript.get(alias, self._set_for(alias))
+        texts = [source, *(helper.text for helper in library)]
+        made_of = fingerprint.of_texts("javascript", texts)
         if is_aggregate(runtime, alias, source, file, library):
-            self.add_aggregate(alias, load_aggregate(runtime, alias, source, file, library))
+            self.add_aggregate(
+                alias, load_aggregate(runtime, alias, source, file, library), made_of
+            )
         else:
-            self.add(load_function(alias, source, file, runtime, library=library))
+            self.add(load_function(alias, source, file, runtime, library=library), made_of)
 
     def add_model(self, alias: str, spec: str, given: dict[str, str]) -> None:
         """Add a scoring function behind a URL, in a score.py or in a model.onnx."""
@@ -98,7 +118,7 @@ class Functions:
         made.on_warning = self._on_warning
         if (put := self.dead_letter()) is not None:
             made.on_dead_letter = lambda letter: put({"kind": "function", **letter})
-        self.add(made)
+        self.add(made, fingerprint.with_settings(fingerprint.of_model(spec), given))
 
     def add_spec(self, alias: str, spec: str) -> None:
         """Add what `--function ALIAS=SPEC` names: a script, a model, a URL or a Python object."""

@@ -68,7 +68,9 @@ class Buffer:
 
     def snapshot(self) -> dict[str, Any]:
         """Return the rows as arrays and Columns."""
-        return {**{a: getattr(self, a) for a in _ARRAYS}, "tests": self.tests, "kept": self.kept}
+        arrays = {a: getattr(self, a) for a in _ARRAYS}
+        changing = {"waiting": self.waiting.copy(), "earliest": self.earliest.copy()}
+        return {**arrays, **changing, "tests": self.tests, "kept": self.kept}
 
 
 def fresh(

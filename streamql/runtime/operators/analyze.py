@@ -254,7 +254,7 @@ class _Past:
             "codes": self._codes,
             "times": self._times,
             "inputs": self._inputs,
-            "intervals": self._intervals,
+            "intervals": self._intervals.copy(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:

@@ -82,7 +82,7 @@ class _Side:
         return {
             "kept": None if self.kept is None else pack(self.kept),
             "codes": self.codes,
-            "matched": self.matched,
+            "matched": self.matched.copy(),
             "waiting": [{"batch": pack(b), "codes": c} for b, c in self.waiting],
         }
 

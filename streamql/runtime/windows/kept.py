@@ -112,16 +112,12 @@ class RowKeeper(Keeper):
             ]
 
     def snapshot(self) -> dict[str, Any]:
-        state: dict[str, Any] = {"closed": self._closed, "rows": None}
-        if self._chunks:
-            rows = self._rows()
-            state["rows"] = [rows.codes, rows.times, rows.events, rows.inputs, rows.sessions]
-        return state
+        chunks = [[c.codes, c.times, c.events, c.inputs, c.sessions] for c in self._chunks]
+        return {"closed": self._closed, "chunks": chunks}
 
     def restore(self, state: dict[str, Any]) -> None:
         self._closed = state["closed"]
-        if state["rows"] is not None:
-            self._chunks = [Arrivals(*state["rows"])]
+        self._chunks = [Arrivals(*chunk) for chunk in state["chunks"]]
 
 
 def _filtered(rows: Arrivals, keep: np.ndarray) -> Arrivals:
