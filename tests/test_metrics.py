@@ -218,3 +218,14 @@ def test_a_port_in_use_and_an_address_of_another_machine_are_told_before_the_job
     assert code == 2
     assert told.startswith("error: cannot serve metrics at 192.0.2.1:9464: cannot assign")
     assert "\nhint: this machine has no such address" in told
+
+
+def test_the_server_loads_nothing_that_a_run_loads_in_an_order_of_its_own():
+    code = (
+        "import sys, streamql.telemetry.server; "
+        "print([m for m in ('numpy', 'pyarrow', 'pandas') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment()
+    )
+    assert done.stdout == "[]\n", done.stderr

@@ -12,13 +12,15 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import UsageError
 from ..runtime.metrics import Metric, labelled
-from ..runtime.view import JobView
 from .address import Address
 from .prometheus import Exposition
+
+if TYPE_CHECKING:  # it is made before what a run needs is loaded, in its order
+    from ..runtime.view import JobView
 
 _PATIENCE = 10.0
 """Seconds that a client may take over its request."""

@@ -13,7 +13,7 @@ import time
 import urllib.request
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import unquote
 
 from opentelemetry.sdk.resources import Resource
@@ -28,7 +28,8 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from ..runtime.view import JobView
+if TYPE_CHECKING:  # it is made before what a run needs is loaded, in its order
+    from ..runtime.view import JobView
 
 _DEFAULT = "http://localhost:4318"
 _KINDS = {SpanKind.INTERNAL: 1, SpanKind.SERVER: 2, SpanKind.CLIENT: 3}
