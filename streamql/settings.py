@@ -14,6 +14,8 @@ from typing import Any
 
 from . import units
 from .errors import UsageError, suggest
+from .projects import toml
+from .projects.shape import refuse_misfit
 
 _PREFIX = "STREAMQL_"
 _NO_SETTINGS = frozenset({"STREAMQL_DEBUG"})
@@ -104,8 +106,10 @@ class Settings:
         file: Path | None = None,
         environment: Mapping[str, str] | None = None,
         flags: Mapping[str, str] | None = None,
+        project: Mapping[str, str] | None = None,
     ) -> Settings:
-        """Return the settings; flags win over STREAMQL_* variables, those over the file.
+        """Return the settings; flags win over STREAMQL_* variables, those over the file, that over
+        the settings of a project.
 
         Args:
             file: a `streamql.toml`; one that is not there counts as empty.
@@ -115,7 +119,7 @@ class Settings:
         Raises UsageError for an unknown name, with the nearest known one, and for a value that
         does not fit.
         """
-        chosen: dict[str, Any] = {}
+        chosen: dict[str, Any] = _read_all(project or {}, "")
         functions: FunctionSettings = {}
         if file is not None and file.is_file():
             plain, of_functions = _from_file(file)
@@ -217,6 +221,7 @@ def _from_file(file: Path) -> tuple[dict[str, Any], FunctionSettings]:
     # TOML has times of day of its own: late_arrival = 00:00:05 needs no quotes
     content = {k: v.isoformat() if isinstance(v, time) else v for k, v in content.items()}
     _refuse_misfit(file, content)
+    content = toml.settings_of(content)  # a project's file says more than settings
     functions: FunctionSettings = {}
     for alias, values in content.pop("functions", {}).items():
         _merge(functions, {alias.lower(): {k: _text(v) for k, v in values.items()}})
@@ -225,23 +230,12 @@ def _from_file(file: Path) -> tuple[dict[str, Any], FunctionSettings]:
 
 def _refuse_misfit(file: Path, content: Mapping[str, Any]) -> None:
     """Check the shape of a settings file against its JSON Schema; raise UsageError."""
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
-
     scalar = {"type": ["string", "number", "boolean"]}
-    table = {"type": "object", "additionalProperties": scalar}
+    function = {"type": ["object", "string"], "additionalProperties": scalar}
     properties = {
+        **toml.PROPERTIES,
         **dict.fromkeys(_names(), scalar),
-        "functions": {"type": "object", "additionalProperties": table},
+        "functions": {"type": "object", "additionalProperties": function},
     }
     schema = {"type": "object", "properties": properties, "additionalProperties": False}
-    error = best_match(Draft202012Validator(schema).iter_errors(content))
-    if error is None:
-        return
-    if error.validator == "additionalProperties":
-        key = next(k for k in content if k not in properties)
-        hint = suggest(key, [*_names(), "functions"]) or _advice(key)
-        raise UsageError(f"{file}: no setting {key!r}", hint=hint)
-    place = ".".join(str(part) for part in error.absolute_path)
-    wanted = "a table" if error.validator_value == "object" else "one value"
-    raise UsageError(f"{file}: {place} takes {wanted}, found {error.instance!r}")
+    refuse_misfit(str(file), content, schema, "setting")

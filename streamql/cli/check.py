@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .flags import STDIO, Prepared, QueryFlags, prepared, query_flags
+from .project import found_project
 from .report import QUERY, say
 
 if TYPE_CHECKING:
     from ..lint.diagnostic import Diagnostic
+    from ..projects.project import Project
 
 _EPILOG = """\b
 Examples:
@@ -60,10 +62,15 @@ def check_command(
     gc.disable()  # what is loaded now stays, and there is little else
     found: list[tuple[str, str, Diagnostic]] = []
     names = 0
-    queries = list(_queries(flags))  # before anything is loaded: a missing file is told at once
+    alone = flags.query_files[0] if len(flags.query_files) == 1 else None
+    project = None if flags.query is not None else found_project(alone)
+    # before anything is loaded: a missing file is told at once
+    queries = list(_queries(flags)) if project is None else [_query_of(project)]
     ctx.meta[QUERY] = queries[0][1] if len(queries) == 1 else None
     called = "\n".join(text for _, text in queries)
     engine_flags = replace(flags, query_files=(), query=called)
+    if project is not None:
+        engine_flags = replace(flags, query_files=(), query_file=alone)
     with prepared(ctx, engine_flags) as at:
         from ..lint.check import check
 
@@ -110,6 +117,10 @@ def _queries(flags: QueryFlags) -> Iterator[tuple[str, str]]:
             raise UsageError(f"no queries in {file}", hint="they end in .sql or .asaql")
         for path in inside:
             yield str(path), read_query_file(str(path))
+
+
+def _query_of(project: Project) -> tuple[str, str]:
+    return str(project.script_file), project.script
 
 
 def _times(at: Prepared, names: list[str]) -> dict[str, tuple[str, ...]]:

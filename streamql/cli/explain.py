@@ -49,7 +49,7 @@ def explain_command(
     ctx: click.Context, flags: QueryFlags, layout: str, out: str | None, run: bool
 ) -> None:
     """Explain the query in QUERY_FILE: its steps in the order of the data."""
-    with prepared(ctx, flags) as at:
+    with prepared(ctx, flags, needs_data=run) as at:
         if at.only_input is not None:
             at.engine.register_only(at.script, at.only_input)
         found = _measured(at) if run else _planned(at)

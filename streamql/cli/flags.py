@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .project import opened, outputs_of
 from .report import QUERY, warn
 
 if TYPE_CHECKING:
@@ -165,12 +166,17 @@ def query_flags(
 
 @contextmanager
 def prepared(
-    ctx: click.Context, flags: QueryFlags, *, needs_query: bool = True
+    ctx: click.Context,
+    flags: QueryFlags,
+    *,
+    needs_query: bool = True,
+    needs_data: bool = False,
 ) -> Iterator[Prepared]:
     """Give the engine that the flags describe, and close it at the end. Raises UsageError.
 
     Without `needs_query` the flags may name no query: then the script is empty, and all functions
-    are loaded, since one may come.
+    are loaded, since one may come. With `needs_data` the inputs of a project that have no data here
+    are an error, and what of the project has no effect here is told.
     """
     from ..errors import UsageError
     from . import arguments
@@ -183,16 +189,14 @@ def prepared(
         raise UsageError(f"--output {default_output} and --output-dir are both given")
     if flags.query_file == STDIO and STDIO in (only_input, *named_inputs.values()):
         raise UsageError("standard input is both the query and an input")
+    project = None if flags.query_file in (None, STDIO) else opened(flags.query_file)
     script = ""
-    if needs_query or flags.query_file is not None or flags.query is not None:
+    if project is not None and flags.query is None:
+        script = project.script
+    elif needs_query or flags.query_file is not None or flags.query is not None:
         script = arguments.read_query(flags.query_file, flags.query)
     ctx.meta[QUERY] = script
-    given = arguments.pairs("--set", "KEY=VALUE", flags.settings)
-    if flags.replay:
-        given["replay"] = "true"
-    if flags.follow:
-        given["follow"] = "true"
-    given |= arguments.present(record_calls=flags.record_calls, replay_calls=flags.replay_calls)
+    given = _settings_given(flags)
     called = not needs_query or arguments.may_call(script, given)
     # the engine and what it needs are loaded here, not for --help and --version
     from ..udf.python.specs import is_python
@@ -200,21 +204,54 @@ def prepared(
 
     if any(s.endswith(".js") for s in flags.functions) or (flags.folders and called and script):
         load_v8_meanwhile()
-    if not any(".py" in spec or is_python(spec.partition("=")[2]) for spec in flags.functions):
+    specs = [spec.partition("=")[2] for spec in flags.functions]
+    specs += [] if project is None else project.specs()
+    if not any(".py" in spec or is_python(spec) for spec in specs):
         skip_pandas()
     from ..engine import Engine
     from ..settings import Settings
 
-    chosen = Settings.load(SETTINGS_FILE, os.environ, given)
+    file = SETTINGS_FILE if project is None else project.settings_file or SETTINGS_FILE
+    base = {} if project is None else project.settings
+    chosen = Settings.load(file, os.environ, given, base)
+    named_references = arguments.references(flags.references)
+    functions = arguments.functions(flags.functions)
+    sources = (*named_inputs, *named_references)
     with Engine(chosen) as engine:
         engine.on_warning = lambda text: warn(text, ctx)
-        for folder in flags.folders:
-            if called or not Path(folder).is_dir():
-                engine.functions_from(folder)
-        for alias, spec in arguments.functions(flags.functions).items():
-            engine.function_from(alias, spec)
+        if project is not None:
+            if needs_data and only_input is None:
+                project.refuse_absent(sources)
+            if called:
+                project.add_functions(engine, functions)
+            project.add_inputs(engine, sources)
+            named_outputs = outputs_of(ctx, project, flags, named_outputs, needs_data)
+        _equip(engine, flags, functions, called)
         for name, uri in named_inputs.items():
             engine.register_uri(name, uri)
-        for name, uri in arguments.references(flags.references).items():
+        for name, uri in named_references.items():
             engine.register_reference_uri(name, uri)
         yield Prepared(engine, script, only_input, default_output, named_outputs, flags.output_dir)
+
+
+def _settings_given(flags: QueryFlags) -> dict[str, str]:
+    """Return the settings that flags give, by name. Raises UsageError."""
+    from . import arguments
+
+    given = arguments.pairs("--set", "KEY=VALUE", flags.settings)
+    if flags.replay:
+        given["replay"] = "true"
+    if flags.follow:
+        given["follow"] = "true"
+    return given | arguments.present(
+        record_calls=flags.record_calls, replay_calls=flags.replay_calls
+    )
+
+
+def _equip(engine: Engine, flags: QueryFlags, functions: dict[str, str], called: bool) -> None:
+    """Give the engine the functions of the flags; without `called` only those named one by one."""
+    for folder in flags.folders:
+        if called or not Path(folder).is_dir():
+            engine.functions_from(folder)
+    for alias, spec in functions.items():
+        engine.function_from(alias, spec)

@@ -10,6 +10,7 @@ import click
 from .check import check_command
 from .explain import explain_command
 from .functions import functions_command
+from .init import init_command
 from .model import model_command
 from .repl import repl_command
 from .report import exit_code_of
@@ -22,6 +23,7 @@ Examples:
   streamql run query.sql --input events.jsonl
   streamql check query.sql
   streamql explain query.sql
+  streamql init my-job
   streamql repl --input rides=rides.jsonl
   streamql functions LEFT
   streamql model probe http://127.0.0.1:5001/score
@@ -93,3 +95,4 @@ main.add_command(why_command)
 main.add_command(functions_command)
 main.add_command(model_command)
 main.add_command(test_command)
+main.add_command(init_command)

@@ -27,6 +27,7 @@ Examples:
   streamql run query.sql --input - --metrics 9464
   streamql run query.sql --input events.jsonl --output 'sqlite:///var/rides.db?table=fares'
   streamql run query.sql --input events.jsonl --output rows.jsonl --checkpoint state
+  streamql run my-project
 \b
 A URI is a file, a folder, a pattern such as 'logs/*.jsonl.gz', or - for standard input or output.
 Outputs may also be sqlite:///PATH?table=NAME, postgresql://USER@HOST/DATABASE?table=NAME,
@@ -62,7 +63,11 @@ def run_command(
     log_format: str,
     log_level: str,
 ) -> None:
-    """Run the query in QUERY_FILE (- for standard input) to the end of its inputs."""
+    """Run the query in QUERY_FILE (- for standard input) to the end of its inputs.
+
+    QUERY_FILE may be a project: a folder with a streamql.toml, or one of Azure Stream Analytics
+    (asaproj.json, .asaproj, .asaql); flags win over what the project says.
+    """
     from .startup import share_the_interpreter
 
     share_the_interpreter()
@@ -70,7 +75,7 @@ def run_command(
     with (
         logged(ctx, log_format, log_level) as log,
         watched(ctx, metrics) as watch,
-        prepared(ctx, flags) as at,
+        prepared(ctx, flags, needs_data=True) as at,
     ):
         from .console import console_shown
         from .progress import Progress, wanted

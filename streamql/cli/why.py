@@ -59,7 +59,7 @@ def why_command(
         raise UsageError(
             "one of --input-row and --output-row is needed", hint="--input-row 17 of the input"
         )
-    with prepared(ctx, flags) as at:
+    with prepared(ctx, flags, needs_data=True) as at:
         from ..why.runs import Runs
 
         if at.only_input is not None:

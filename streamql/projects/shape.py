@@ -47,6 +47,8 @@ def _wanted(error: Any) -> str:
         "null": "null",
     }
     kinds = error.validator_value
+    if kinds == ["string", "number", "boolean"]:
+        return "one value"
     return " or ".join(words.get(k, k) for k in ([kinds] if isinstance(kinds, str) else kinds))
 
 

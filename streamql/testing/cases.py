@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..projects.project import Project
 from .compare import Comparer
 
 
@@ -31,6 +32,7 @@ class Case:
         references: the URI of each input of reference data.
         expected: the rows that outputs must receive, by output.
         new_files: the folder for rows of outputs that have no file; None: there is none.
+        project: the project the query is of; it has the functions that the case has not.
         folders: folders of JavaScript functions.
         functions: further functions by alias, as in `--function ALIAS=SPEC`.
         settings: settings of the job by name, and of functions as `ALIAS.NAME`.
@@ -45,6 +47,7 @@ class Case:
     references: Mapping[str, str] = field(default_factory=dict)
     expected: Mapping[str, Expected] = field(default_factory=dict)
     new_files: Path | None = None
+    project: Project | None = None
     folders: tuple[Path, ...] = ()
     functions: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
+from ..projects.open import enclosing_project
 from ..projects.shape import refuse_misfit
+from ..projects.toml import spec_from
 from .cases import Case, Expected
 from .compare import Comparer
 
@@ -62,6 +64,9 @@ def read_case(folder: Path, name: str, tolerance: float | None = None) -> Case:
     """
     facts = _facts(folder)
     script_file = folder / facts.get("query", _QUERY)
+    project = None
+    if "query" not in facts and not script_file.exists():
+        project = enclosing_project(folder)
     settings = {**_RESERVED, **(facts.get("settings") or {})}
     if (folder / _CALLS).is_file():
         settings.setdefault("replay_calls", _CALLS)
@@ -74,14 +79,18 @@ def read_case(folder: Path, name: str, tolerance: float | None = None) -> Case:
     return Case(
         name=name,
         place=folder,
-        script=read_script(script_file, folder),
-        script_file=script_file,
+        script=read_script(script_file, folder) if project is None else project.script,
+        script_file=script_file if project is None else project.script_file,
+        project=project,
         inputs={n: str(path) for n, path in files(folder / "inputs").items()},
-        references={n: str(path) for n, path in files(folder / "references").items()},
+        references={
+            **({} if project is None else project.references),
+            **{n: str(path) for n, path in files(folder / "references").items()},
+        },
         expected=expected,
         new_files=folder / EXPECTED,
         folders=(functions,) if functions.is_dir() else (),
-        functions={a: _from_here(folder, s) for a, s in facts.get("functions", {}).items()},
+        functions={a: spec_from(folder, s) for a, s in facts.get("functions", {}).items()},
         settings=settings,
         comparer=comparer_of(facts, tolerance),
         expect_error=error,
@@ -135,11 +144,3 @@ def _facts(folder: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: line {error.lineno}: no JSON: {error.msg.lower()}") from None
     refuse_misfit(str(path), facts, _SCHEMA)
     return facts
-
-
-def _from_here(folder: Path, spec: str) -> str:
-    """Return a function's SPEC with a path that counts from the folder of the case."""
-    file, colon, name = spec.partition(":")
-    if "://" in spec or not (folder / file).exists():
-        return spec
-    return f"{folder / file}{colon}{name}"

@@ -1,0 +1,103 @@
+"""`streamql.toml` as a project: the query, its inputs, outputs and functions, beside the settings.
+
+    query = "query.sql"
+
+    [inputs]
+    entry = "data/entry.jsonl"
+
+    [functions]
+    score = "score.py"
+
+Paths count from the folder of the file. A folder `functions` beside it holds JavaScript functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import UsageError
+from .files import need, read_text
+from .project import Function, Project, SpecFunction
+
+NAME = "streamql.toml"
+FUNCTIONS = "functions"
+SPEC = "from"
+"""The key in a function's table that says what it is; the others are its settings."""
+_TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
+PROPERTIES: dict[str, Any] = {
+    "query": {"type": "string"},
+    "inputs": _TEXTS,
+    "references": _TEXTS,
+    "outputs": _TEXTS,
+}
+"""The keys of a project that are no settings, as a JSON Schema."""
+
+
+def settings_of(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a file's content are settings."""
+    kept = {key: value for key, value in content.items() if key not in PROPERTIES}
+    functions = {
+        alias: {key: value for key, value in table.items() if key != SPEC}
+        for alias, table in content.get(FUNCTIONS, {}).items()
+        if not isinstance(table, str)
+    }
+    return {**kept, FUNCTIONS: functions} if FUNCTIONS in content else kept
+
+
+def read_toml_project(file: Path) -> Project:
+    """Return the project that a `streamql.toml` makes of its folder.
+
+    Raises UsageError; whether the settings in it are known is told where they are read.
+    """
+    import tomllib
+
+    folder = file.parent
+    try:
+        content = tomllib.loads(read_text(file))
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{file}: {str(error)[:1].lower()}{str(error)[1:]}") from None
+    query = content.get("query")
+    if not isinstance(query, str):
+        raise UsageError(f"{file} names no query", hint='write query = "query.sql" at its top')
+    script_file = need(folder, query, file)
+    functions: dict[str, Function] = {}
+    for alias, said in _table(content, FUNCTIONS).items():
+        spec = said if isinstance(said, str) else said.get(SPEC) if isinstance(said, dict) else None
+        if isinstance(spec, str):
+            functions[alias] = SpecFunction(spec_from(folder, spec))
+    javascript = folder / FUNCTIONS
+    return Project(
+        file=file,
+        script_file=script_file,
+        script=read_text(script_file),
+        inputs=_uris(folder, _table(content, "inputs")),
+        references=_uris(folder, _table(content, "references")),
+        outputs=_uris(folder, _table(content, "outputs")),
+        functions=functions,
+        folder=javascript if javascript.is_dir() else None,
+        settings_file=file,
+    )
+
+
+def _table(content: Mapping[str, Any], key: str) -> dict[str, Any]:
+    table = content.get(key, {})
+    return table if isinstance(table, dict) else {}
+
+
+def _uris(folder: Path, table: Mapping[str, Any]) -> dict[str, str]:
+    return {name: uri_from(folder, uri) for name, uri in table.items() if isinstance(uri, str)}
+
+
+def uri_from(folder: Path, uri: str) -> str:
+    """Return a URI with a path that counts from a folder."""
+    return uri if uri == "-" or uri.startswith("-?") or "://" in uri else str(folder / uri)
+
+
+def spec_from(folder: Path, spec: str) -> str:
+    """Return a function's SPEC with a path that counts from the folder."""
+    file, colon, name = spec.partition(":")
+    if "://" in spec or not (folder / file).exists():
+        return spec
+    return f"{folder / file}{colon}{name}"
