@@ -1,8 +1,11 @@
-"""What several test files start: servers."""
+"""What several test files start or make: servers, projects."""
 
 from collections.abc import Iterator
 
 import pytest
+from project_files import command, project
+
+__all__ = ["command", "postgres", "project"]
 
 
 @pytest.fixture(scope="session")
