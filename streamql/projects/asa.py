@@ -19,6 +19,7 @@ from .files import find, need, read_object, read_text
 from .project import Absent, Function, Project, ScriptFunction
 
 SCRIPT_SUFFIX = ".asaql"
+_OUTPUT_ERRORS = {"drop": "drop", "retry": "retry", "stop": "fail"}
 _FOLDERS = ("Inputs", "Outputs", "Functions")
 
 
@@ -205,6 +206,9 @@ def _job_settings(job: Mapping[str, Any]) -> tuple[dict[str, str], tuple[str, ..
     policy = job.get("eventsoutoforderpolicy")
     if isinstance(policy, str) and policy:
         settings["policy"] = policy.lower()
+    errors = _OUTPUT_ERRORS.get(str(job.get("outputerrorpolicy")).lower())
+    if errors is not None:
+        settings["output_errors"] = errors
     locale = str(job.get("datalocale") or "en-US")
     notes = () if locale.lower() == "en-us" else (f"DataLocale {locale} has no effect",)
     return settings, notes
