@@ -90,7 +90,8 @@ def _outputs(at: Prepared, names: tuple[str, ...]) -> dict[str, str]:
     """Return where each output would go. Raises UsageError for a name that is no output."""
     from ..backends.local import Opened
 
-    return Opened.of_uris(names, at.outputs, None, at.default_output or STDIO).uris
+    uris = Opened.of_uris(names, at.outputs, None, at.default_output or STDIO).uris
+    return {name: uri if isinstance(uri, str) else uri.name for name, uri in uris.items()}
 
 
 def _measured(at: Prepared) -> Explanation:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from .check import check_command
+from .checkpoint import checkpoint_command
 from .explain import explain_command
 from .functions import functions_command
 from .init import init_command
@@ -96,3 +97,4 @@ main.add_command(functions_command)
 main.add_command(model_command)
 main.add_command(test_command)
 main.add_command(init_command)
+main.add_command(checkpoint_command)

@@ -6,6 +6,7 @@ import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from ..batch import MAIN, Batch
@@ -27,12 +28,21 @@ class Asked:
     _found: Any = None
     _error: BaseException | None = None
 
-    def do(self, sink: Sink, error: BaseException | None) -> None:
-        """Do it, unless the writer has failed before."""
+    def do(
+        self,
+        sink: Sink,
+        error: BaseException | None,
+        tried: Callable[[Callable[[], None]], None] | None = None,
+    ) -> None:
+        """Do it, unless the writer has failed before; `tried` does it again when it may help."""
         self._error = error
+
+        def act() -> None:
+            self._found = self.action(sink)
+
         if error is None:
             try:
-                self._found = self.action(sink)
+                act() if tried is None else tried(act)
             except BaseException as failed:  # noqa: BLE001 - raised where the answer is waited for
                 self._error = failed
         self._done.set()
@@ -106,7 +116,7 @@ class OutputWriter:
             if batch is None:
                 break
             if isinstance(batch, Asked):
-                batch.do(self._sink, self._error)
+                batch.do(self._sink, self._error, partial(self.policy.tried, self.name))
                 continue
             if self._error is not None:
                 continue  # keep taking, so that the pipeline does not wait for ever
