@@ -79,6 +79,11 @@ def test_the_command_runs_and_ends_with_code_0_when_it_is_stopped(kind, tmp_path
             with urllib.request.urlopen(f"{url}/healthz", timeout=PATIENCE) as answer:
                 health = json.load(answer)
             time.sleep(0.05)
+        while "last_checkpoint_age" not in health:
+            assert time.monotonic() < end, health
+            with urllib.request.urlopen(f"{url}/healthz", timeout=PATIENCE) as answer:
+                health = json.load(answer)
+            time.sleep(0.05)
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE) == 0, process.stderr.read()
     finally:

@@ -160,6 +160,19 @@ def test_a_job_whose_pipeline_does_not_come_round_is_stalled():
     assert view.health().figures["rows"] == {"out": 7}
 
 
+def test_the_age_of_the_newest_checkpoint_is_shown():
+    clock = [100.0]
+    view = view_at(clock)
+    view.begin(Graph([], {}), Limits({}))
+    view.turned(None)
+    assert "last_checkpoint_age" not in view.health().figures
+    for saved, passed, age in ((1, 0, 0), (1, 7, 7), (2, 3, 0), (2, 4, 4)):
+        clock[0] += passed
+        view.turned(saved)
+        assert view.health().figures["last_checkpoint_age"] == age
+    assert values(view)["checkpoint_age_seconds",] == 4
+
+
 def test_who_keeps_figures_of_its_own_can_show_them():
     view = view_at([0.0])
     view.begin(Graph([], {}), Limits({}))

@@ -206,7 +206,7 @@ def _run(
     def turned(status: JobStatus) -> None:
         limits.check()
         if watched is not None:
-            watched.turned()
+            watched.turned(runner.checkpoints.saved if runner.checkpoints else None)
         if on_progress is not None:
             on_progress(status)
 

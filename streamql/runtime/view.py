@@ -90,6 +90,8 @@ class JobView:
         self._began = self._turned = self.seconds()
         self._nodes: Mapping[str, Node] = {}
         self._limits: Limits | None = None
+        self._saved: int | None = None
+        self._saved_at = self._began
         self._delays: dict[str, Histogram] = {}
 
     # -- told by the job --------------------------------------------------------------------
@@ -101,9 +103,11 @@ class JobView:
         self._limits = limits
         self.watching.show(self)
 
-    def turned(self) -> None:
-        """The pipeline has come round."""
+    def turned(self, saved: int | None = None) -> None:
+        """The pipeline has come round; `saved` is the number of the newest checkpoint."""
         self._turned = self.seconds()
+        if saved != self._saved:
+            self._saved, self._saved_at = saved, self._turned
 
     def timed(self, name: str, target: Target) -> Target:
         """Return an output's target that takes down how old rows are when they get there."""
@@ -123,6 +127,8 @@ class JobView:
             "seconds": round(self.seconds() - self._began, 1),
             "watermark_delay": round(max(delays), 3) if delays else None,
         }
+        if self._saved is not None:
+            figures["last_checkpoint_age"] = round(self.seconds() - self._saved_at, 1)
         if not well:
             figures["stalled_for"] = round(silent, 1)
         return Health(well, "running" if well else "stalled", figures)
@@ -140,6 +146,13 @@ class JobView:
         yield from of_operators(self._nodes)
         if self._limits is not None:
             yield from of_state(self._limits)
+        if self._saved is not None:
+            yield Metric(
+                "streamql_checkpoint_age_seconds",
+                "gauge",
+                "Time since the newest checkpoint was complete.",
+                {(): self.seconds() - self._saved_at},
+            )
         for collector in self.collectors:
             yield from collector()
 
