@@ -145,15 +145,15 @@ def compare(job: Job, programs: list[Program], made: Path) -> None:
 
 
 @contextmanager
-def server(wanted: bool, log: Path) -> Iterator[str]:
-    """Run the scoring server on the last core; give its address."""
-    if not wanted:
+def server(seconds: float, log: Path) -> Iterator[str]:
+    """Run a scoring server of that latency on the last core (0: none); give its address."""
+    if not seconds:
         yield ""
         return
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, str(HERE / "score_server.py"), str(port)]
+    command = [sys.executable, str(HERE / "score_server.py"), str(port), str(seconds)]
     with log.open("wb") as out:
         process = subprocess.Popen(pinned(command, cores()[-1]), stdout=out, stderr=out)
     try:

@@ -93,8 +93,8 @@ class Job:
     targets: tuple[Target, ...]
     events: int | None = None
     """How many events, where the job does not take the size that was asked for."""
-    serves: bool = False
-    """Whether the job needs the scoring server."""
+    serves: float = 0.0
+    """The latency of the scoring server that the job needs; 0 for none."""
     runs_factor: int = field(default=1)
     """How many times more runs a short job gets."""
     ordered: bool = True

@@ -1,6 +1,6 @@
-"""A hand-written httpx client: batches of 1000, 20 requests at a time, rows in their order.
+"""A hand-written httpx client: rows in their order.
 
-INPUT OUTPUT URL
+INPUT OUTPUT URL BATCH CONNECTIONS
 """
 
 import asyncio
@@ -11,8 +11,7 @@ from itertools import islice
 import httpx
 import orjson
 
-BATCH = 1000
-PARALLEL = 20
+BATCH, PARALLEL = int(sys.argv[4]), int(sys.argv[5])
 FIELDS = ("vendorid", "weekday", "pickuphour", "passenger", "distance")
 
 

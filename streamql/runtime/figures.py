@@ -102,7 +102,7 @@ _SPREADS: tuple[tuple[str, str, Callable[[ScoringStats], Spread]], ...] = (
     ),
     ("function_request_rows", "Rows of a request.", lambda s: s.request_rows),
 )
-_COARSE = frozenset({"1.0", "2.0", "5.0"})
+_COARSE = frozenset({"1.00", "2.00", "5.00"})
 
 _OPERATORS: tuple[_Row, ...] = (
     ("input_rows", "Rows that an operator of the plan has taken.", lambda n: n.taken),
@@ -158,8 +158,8 @@ def of_models(stats: Mapping[str, ScoringStats]) -> Iterator[Metric]:
 
 
 def _histogram(spread: Spread) -> Histogram:
-    """Return the same counts in fewer buckets: 1, 2, 5 or 1, 2.5, 5 of each power of ten."""
-    wanted = [b for b in spread.bounds if f"{b:e}"[:3] in _COARSE]
+    """Return the same counts in fewer buckets: 1, 2 and 5 of each power of ten."""
+    wanted = [b for b in spread.bounds if f"{b:.2e}"[:4] in _COARSE]
     found = Histogram(wanted)
     found.total = spread.total
     for bound, count in zip([*spread.bounds, float("inf")], spread.counts, strict=True):

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 
-_STEPS = (1.0, 1.25, 1.6, 2.0, 2.5, 3.2, 4.0, 5.0, 6.3, 8.0)
-LATENCIES = tuple(step * 10.0**power for power in range(-4, 3) for step in _STEPS)
-"""Bounds of latencies in seconds, from 0.1 ms to 800 s."""
+_STEPS = (*range(100, 200, 5), *range(200, 500, 10), *range(500, 1000, 25))
+LATENCIES = tuple(step * 10.0**power for power in range(-6, 1) for step in _STEPS)
+"""Bounds of latencies in seconds, from 0.1 ms to 1000 s, each at most 5 % above the one before."""
 ROWS = tuple(float(step * 10**power) for power in range(6) for step in (1, 2, 5))
 """Bounds of the rows of a request."""
 
