@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 from checkpointed import TASKS, Run, Task, events, undisturbed
@@ -12,6 +13,7 @@ from streamql.errors import CheckpointError, InputError, OutputError, UsageError
 from streamql.runtime.storage import LocalStorage
 
 FILTER = TASKS["filter"]
+OLD = Path(__file__).parent / "checkpoints" / "1"
 
 
 def begun(tmp_path, task=FILTER, stop=5, **options):
@@ -249,3 +251,14 @@ def test_an_output_keeps_what_it_has_until_it_is_resumed(tmp_path):
     sink.resume(None)
     assert path.read_bytes() == b""
     sink.close()
+
+
+@pytest.mark.parametrize("name", ["tumbling", "join", "lag", "match"])
+def test_checkpoints_of_the_first_format_are_continued(name, tmp_path, monkeypatch):
+    """The folders in tests/checkpoints were written by an earlier version and must stay readable."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(OLD / name, tmp_path, dirs_exist_ok=True)
+    summary = Run(TASKS[name], Path()).run()
+    assert summary.checkpoints.resumed is not None
+    assert not summary.checkpoints.idle
+    assert Run(TASKS[name], Path()).rows() == undisturbed(TASKS[name], tmp_path)
