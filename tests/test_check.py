@@ -5,6 +5,7 @@ code, message.
 """
 
 import json
+import random
 import re
 from pathlib import Path
 
@@ -12,12 +13,17 @@ import pytest
 from click.testing import CliRunner
 
 import streamql
+from streamql.bind.script import bind_script
 from streamql.cli import main
+from streamql.errors import CompileError
 from streamql.functions.registry import Volatility
+from streamql.lint.assume import with_open_inputs
 from streamql.lint.azure import DIFFERENCES
 from streamql.lint.check import check
 from streamql.lint.rules import RULES
+from streamql.optimize.driver import optimize
 from streamql.settings import Settings
+from streamql.syntax.parser import parse
 
 ROOT = Path(__file__).parents[1]
 FINDINGS = (ROOT / "tests" / "check_findings.txt").read_text().strip().split("\n\n")
@@ -123,6 +129,46 @@ def test_each_row_of_the_table_of_azure_is_tried():
         assert any(row.message.startswith(e) for e in tried), row.message
 
 
+WORDS = re.compile(r"'[^']*'|\w+|\s+|[^\w\s]")
+LANGUAGE = re.findall(r"```sql\n(.*?)```", (ROOT / "docs" / "language.md").read_text(), re.DOTALL)
+INTRUDERS = [
+    *("(", ")", ";", "'", '"', "[", "/*", "NULL", "x.y", "foo(", "COUNT(*)", "LAG(a)", "udf.f("),
+    *("SELECT ", "\nSELECT ", "WITH", "AS", "UNION", "JOIN", "INTO o"),
+]
+
+
+def broken(rng):
+    """An example of the language page with some of its words gone, moved or replaced."""
+    words = WORDS.findall(rng.choice(LANGUAGE))
+    for _ in range(rng.randint(0, 4)):
+        at = rng.randrange(len(words))
+        words[at : at + rng.randint(0, 1)] = rng.choice(
+            [[], [rng.choice(words)], [rng.choice(INTRUDERS)]]
+        )
+    return "".join(words)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_is_wrong_is_told_and_nothing_else(engine, seed):
+    """A check finds an error exactly where compiling finds one, and every place is in the text."""
+    rng = random.Random(seed)
+    for _ in range(100):
+        text = broken(rng)
+        found = check(text, engine.environment(), Settings(), checkpoints=True, azure=True)
+        for one in found:
+            assert one.span is None or 0 <= one.span.start <= one.span.end <= len(text)
+        assert any(d.severity == "error" for d in found) == (not compiles(text, engine)), text
+
+
+def compiles(text, engine):
+    try:
+        script = parse(text)
+        optimize(bind_script(script, with_open_inputs(script, engine.environment())[0]))
+    except CompileError:
+        return False
+    return True
+
+
 def run(*arguments, stdin=None):
     return CliRunner().invoke(main, ["check", *arguments], input=stdin)
 
@@ -169,6 +215,15 @@ def test_a_folder_stands_for_its_queries(tmp_path):
     assert "2 errors in 2 queries" in result.stderr
     (tmp_path / "empty").mkdir()
     assert "no queries in" in run(str(tmp_path / "empty")).stderr
+
+
+def test_a_path_may_be_written_as_on_windows(tmp_path, monkeypatch):
+    (tmp_path / "queries").mkdir()
+    (tmp_path / "queries" / "one.sql").write_text("SELECT foo(a) FROM x")
+    monkeypatch.chdir(tmp_path)
+    result = run("queries\\one.sql")
+    assert result.exit_code == 1
+    assert "queries\\one.sql:1:8: error" in result.stdout
 
 
 @pytest.mark.parametrize("text", ["", "   \n", "-- only words\n", "/* no end", "\ufeff"])

@@ -162,6 +162,23 @@ def test_the_boxes_of_the_drawing_do_not_overlap(tmp_path, query, functions):
 
 
 @pytest.mark.parametrize("layout", ["text", "mermaid", "svg", "json"])
+def test_each_example_of_the_language_page_can_be_explained(layout):
+    page = (FOLDER.parents[1] / "docs" / "language.md").read_text()
+    examples = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    explained = 0
+    for query in examples[::4]:
+        result = run("-q", query, "--format", layout)
+        assert result.exit_code in (0, 2), result.output
+        explained += result.exit_code == 0
+    assert explained > 15
+
+
+def test_statements_with_other_columns_share_an_output():
+    result = run("-q", "SELECT a INTO o FROM x; SELECT b INTO o FROM y")
+    assert re.search(r"columns +each statement has others", result.stdout)
+
+
+@pytest.mark.parametrize("layout", ["text", "mermaid", "svg", "json"])
 def test_no_secret_is_shown(functions, layout):
     query = "SELECT udf.score(a) AS s INTO o FROM x"
     target = "postgresql://me:hidden@127.0.0.1:1/db?table=t"

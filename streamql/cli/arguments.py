@@ -129,8 +129,11 @@ def read_query_file(file: str) -> str:
     if file == "-":
         raw = sys.stdin.buffer.read()
     else:
+        path = Path(file)
+        if "\\" in file and not path.exists():  # written as on Windows
+            path = Path(file.replace("\\", "/"))
         try:
-            raw = Path(file).read_bytes()
+            raw = path.read_bytes()
         except OSError as error:
             hint = 'a query on the command line: --query "..."' if _QUERY_LIKE.match(file) else None
             reason = (error.strerror or "unreadable").lower()

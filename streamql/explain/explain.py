@@ -73,7 +73,10 @@ def in_order(job: Job) -> list[Plan]:
 
 
 def _columns(plan: Plan) -> tuple[tuple[str, str], ...] | None:
-    """Return the names and types of the columns that leave a node; None where they are open."""
+    """Return the names and types of the columns that leave a node.
+
+    None where they are open; none at all where each statement has others.
+    """
     match plan:
         case Project(items=items):
             if any(name is None for name, _ in items):
@@ -85,7 +88,7 @@ def _columns(plan: Plan) -> tuple[tuple[str, str], ...] | None:
                 return None
             kinds = [dict(o or ()) for o in others]
             if any(set(k) != {n for n, _ in first} for k in kinds):
-                return None
+                return ()
             return tuple(
                 (n, kind if all(k[n] == kind for k in kinds) else "any") for n, kind in first
             )

@@ -332,7 +332,9 @@ def _output(plan: Write, name: str, around: Around) -> Iterator[Fact]:
 
 
 def _columns(columns: tuple[tuple[str, str], ...] | None) -> str:
-    return "those of the events" if columns is None else ", ".join(f"{n} {k}" for n, k in columns)
+    if columns is None:
+        return "those of the events"
+    return ", ".join(f"{n} {k}" for n, k in columns) or "each statement has others"
 
 
 def _volatile(plan: Plan) -> Iterator[Fact]:
