@@ -234,6 +234,24 @@ def test_the_query_stands_beside_the_rows_of_its_lines(rides):
     assert told == ["50", "4", "25", "", "25"]
 
 
+@pytest.mark.parametrize(
+    ("uri", "promise"),
+    [
+        ("-", "at least once"),
+        ("new.jsonl", "exactly once"),
+        ("new.parquet", "exactly once"),
+        ("/dev/null", "at least once"),
+        ("sqlite:///x.db?table=t", "exactly once"),
+        ("https://127.0.0.1:1/rows", "at least once"),
+    ],
+)
+def test_the_output_decides_about_the_delivery(tmp_path, monkeypatch, uri, promise):
+    monkeypatch.chdir(tmp_path)
+    shown = run("-q", "SELECT a FROM x", "--output", uri).stdout
+    assert re.search(rf"delivery +{promise}, with checkpoints", shown)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_run_without_data_is_refused():
     result = run("-q", "SELECT a FROM x", "--run")
     assert result.exit_code == 2

@@ -9,7 +9,7 @@ from dataclasses import replace
 from ..errors import UsageError, suggest
 from ..formats.catalog import Format, flag_named
 from .console import ConsoleSink, ConsoleSource
-from .contract import Sink, Source
+from .contract import AT_LEAST_ONCE, EXACTLY_ONCE, Sink, Source
 from .file import FileSource, is_regular
 from .filesink import open_file_sink
 from .following import Following
@@ -101,13 +101,18 @@ def open_sink(
 
 
 def delivery_of(text: str) -> str:
-    """Return what the sink that a URI means promises after a restart; nothing is opened."""
-    scheme = parse_uri(text).scheme
-    if scheme in ("sqlite", "postgresql", "postgres"):
-        from .tables import TableSink
+    """Return what the sink that a URI means promises in jobs with checkpoints; opens nothing."""
+    uri = parse_uri(text)
+    match uri.scheme:
+        case "sqlite" | "postgresql" | "postgres":
+            from .tables import TableSink
 
-        return TableSink.delivery
-    return Sink.delivery
+            return TableSink.delivery
+        case "file":  # what was written to a pipe or a device cannot be taken back
+            own = is_regular(uri.path) or not os.path.exists(uri.path)
+            return EXACTLY_ONCE if own else AT_LEAST_ONCE
+        case _:
+            return Sink.delivery
 
 
 def _refuse_host(uri: Uri, allowed: Sequence[str] | None) -> None:

@@ -328,7 +328,7 @@ def _output(plan: Write, name: str, around: Around) -> Iterator[Fact]:
     uri = around.outputs.get(name)
     yield "to", "standard output" if uri in (None, "-") else shown(str(uri))
     yield "columns", _columns(around.columns.get(id(plan)))
-    yield "delivery", delivery_of(uri or "-") + " after a restart"
+    yield "delivery", delivery_of(uri or "-") + ", with checkpoints"
 
 
 def _columns(columns: tuple[tuple[str, str], ...] | None) -> str:
