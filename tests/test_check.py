@@ -217,6 +217,13 @@ def test_a_folder_stands_for_its_queries(tmp_path):
     assert "no queries in" in run(str(tmp_path / "empty")).stderr
 
 
+def test_a_project_is_checked_with_what_is_its_own(tmp_path):
+    (tmp_path / "plain.sql").write_text("SELECT foo(a) FROM x")
+    result = run(str(tmp_path / "plain.sql"), str(ROOT / "samples" / "azure-project"))
+    assert "unknown function foo" in result.stdout
+    assert "1 error in 2 queries" in result.stderr
+
+
 def test_a_path_may_be_written_as_on_windows(tmp_path, monkeypatch):
     (tmp_path / "queries").mkdir()
     (tmp_path / "queries" / "one.sql").write_text("SELECT foo(a) FROM x")

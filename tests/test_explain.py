@@ -12,7 +12,7 @@ from jsonschema import validate
 
 import streamql
 from streamql.cli import main
-from streamql.explain.explain import KINDS
+from streamql.explain.titles import KINDS
 
 FOLDER = Path(__file__).parent / "explanations"
 QUERIES = sorted(FOLDER.glob("*.sql"))

@@ -57,34 +57,26 @@ def check_command(
 
     Nothing is run. All errors are told, not the first only, and what is legal and probably wrong.
     """
-    from dataclasses import replace
-
     gc.disable()  # what is loaded now stays, and there is little else
     found: list[tuple[str, str, Diagnostic]] = []
-    names = 0
-    alone = flags.query_files[0] if len(flags.query_files) == 1 else None
-    project = None if flags.query is not None else found_project(alone)
     # before anything is loaded: a missing file is told at once
-    queries = list(_queries(flags)) if project is None else [_query_of(project)]
-    ctx.meta[QUERY] = queries[0][1] if len(queries) == 1 else None
-    called = "\n".join(text for _, text in queries)
-    engine_flags = replace(flags, query_files=(), query=called)
-    if project is not None:
-        engine_flags = replace(flags, query_files=(), query_file=alone)
-    with prepared(ctx, engine_flags) as at:
-        from ..lint.check import check
+    groups = list(_groups(flags))
+    names = sum(len(queries) for _, queries in groups)
+    for engine_flags, queries in groups:
+        ctx.meta[QUERY] = queries[0][1] if len(queries) == 1 else None
+        with prepared(ctx, engine_flags) as at:
+            from ..lint.check import check
 
-        for name, text in queries:
-            names += 1
-            diagnostics = check(
-                text,
-                at.engine.environment(),
-                at.engine.settings,
-                times=partial(_times, at),
-                checkpoints=checkpointed,
-                azure=target == "asa",
-            )
-            found += [(name, text, d) for d in diagnostics]
+            for name, text in queries:
+                diagnostics = check(
+                    text,
+                    at.engine.environment(),
+                    at.engine.settings,
+                    times=partial(_times, at),
+                    checkpoints=checkpointed,
+                    azure=target == "asa",
+                )
+                found += [(name, text, d) for d in diagnostics]
     if as_json:
         import orjson
 
@@ -97,6 +89,26 @@ def check_command(
     failing = {"error", "warning"} if strict else {"error"}
     if any(d.severity in failing for _, _, d in found):
         ctx.exit(1)
+
+
+def _groups(flags: QueryFlags) -> Iterator[tuple[QueryFlags, list[tuple[str, str]]]]:
+    """Yield flags for an engine, and the names and texts of the queries to be checked with it.
+
+    Each project has functions, inputs and settings of its own. Raises UsageError.
+    """
+    from dataclasses import replace
+
+    plain = []
+    for file in flags.query_files:
+        project = None if flags.query is not None else found_project(file)
+        if project is None:
+            plain.append(file)
+        else:
+            yield replace(flags, query_files=(), query_file=file), [_query_of(project)]
+    if plain or not flags.query_files:
+        queries = list(_queries(replace(flags, query_files=tuple(plain))))
+        called = "\n".join(text for _, text in queries)
+        yield replace(flags, query_files=(), query=called), queries
 
 
 def _queries(flags: QueryFlags) -> Iterator[tuple[str, str]]:

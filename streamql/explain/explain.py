@@ -10,9 +10,11 @@ from ..plan.reads import what_is_read
 from ..runtime.order import needed_order
 from ..settings import Settings
 from ..syntax import nodes as ast
-from .facts import KINDS, Around, facts_of, title_of
+from .facts import Around, facts_of
+from .fields import fields_read
 from .model import Explanation, Measured, Step
 from .places import place_of
+from .titles import KINDS, title_of
 
 
 def explain(
@@ -39,7 +41,7 @@ def explain(
     around = Around(
         text, job, settings, what_is_read(job), inputs, live, outputs,
         needed_order(job, policy or settings.policy is not None or bool(live)),
-        {id(p): _columns(p) for p in plans},
+        {id(p): _columns(p) for p in plans}, fields_read(job),
     )  # fmt: skip
     numbers = {id(plan): number for number, plan in enumerate(plans, 1)}
     steps = [

@@ -32,25 +32,14 @@ from ..plan.nodes import (
     Write,
 )
 from ..plan.reads import Reads
-from ..plan.windows import Hopping, Session, Sliding, Snapshot, Window
 from ..runtime.operators.set_time import Order
 from ..runtime.order import keeps_no_rows
 from ..settings import Settings
 from ..units import spoken
 from .places import expressions_in
+from .titles import window_text
 
 Fact = tuple[str, str]
-
-KINDS: Mapping[type, str] = {
-    Scan: "input", Narrow: "fields", SetTime: "time", Filter: "filter", Project: "select",
-    Unnest: "apply", Score: "score", Analyze: "analyze", Group: "group", Join: "join",
-    Lookup: "lookup", Recognize: "match", Union: "union", Write: "output",
-}  # fmt: skip
-
-_APPLIED = {
-    "getarrayelements": "GetArrayElements",
-    "getrecordproperties": "GetRecordProperties",
-}
 
 
 @dataclass(frozen=True)
@@ -62,6 +51,8 @@ class Around:
         live: the inputs whose events come as they happen.
         outputs: where each output goes.
         orders: what those who read a SetTime node need, by the node's identity.
+        columns: names and types of the columns that leave a node, by its identity.
+        fields: the fields that are read of each input; None for all.
     """
 
     text: str
@@ -73,6 +64,7 @@ class Around:
     outputs: Mapping[str, str] = field(default_factory=dict)
     orders: Mapping[int, Order] = field(default_factory=dict)
     columns: Mapping[int, tuple[tuple[str, str], ...] | None] = field(default_factory=dict)
+    fields: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
 
     def written(self, span: Span) -> str:
         """Return what the query says at a place, on one line."""
@@ -93,30 +85,6 @@ class Around:
     def listed(self, exprs: Any) -> str:
         """Return expressions with commas between; each text once."""
         return ", ".join(dict.fromkeys(self.of(e) for e in exprs))
-
-
-def title_of(plan: Plan) -> str:
-    """Return the kind of a node and what tells it from others."""
-    match plan:
-        case Scan(input=name):
-            return f"input {name}"
-        case SetTime(input=name):
-            return f"time of {name}"
-        case Unnest(function=function, alias=alias, outer=outer):
-            name = _APPLIED[function] if isinstance(function, str) else f"udf.{function.name}"
-            return f"{'outer' if outer else 'cross'} apply {name} as {alias}"
-        case Score(call=call):
-            return f"score udf.{call.function.name}"
-        case Join(right_key=right, outer=outer):
-            return f"{'left ' * outer}join {right}"
-        case Lookup(reference=name, outer=outer):
-            return f"{'left ' * outer}join reference {name}"
-        case Group(windows=windows):
-            return "group by " + ", ".join(_window(w) for w in windows)
-        case Write(output=name):
-            return f"output {name}"
-        case _:
-            return KINDS[type(plan)]
 
 
 def facts_of(plan: Plan, around: Around) -> Iterator[Fact]:
@@ -188,7 +156,7 @@ def _input(plan: Scan, around: Around) -> Iterator[Fact]:
     reads = around.reads.get(name)
     if reads is not None and reads.columns is not None:
         yield "declared", ", ".join(f"{n} {kind}" for n, kind in reads.columns)
-    named = None if reads is None else reads.names
+    named = around.fields.get(name)
     yield "fields", "all" if named is None else ", ".join(named) or "none"
     if not _is_timed(plan, around.job):
         field_name = around.settings.arrival_field
@@ -249,29 +217,12 @@ def _score(plan: Score, around: Around) -> Iterator[Fact]:
 
 
 def _group(plan: Group, around: Around) -> Iterator[Fact]:
-    yield "windows", "; ".join(_window(w) for w in plan.windows)
+    yield "windows", "; ".join(window_text(w) for w in plan.windows)
     yield "keys", around.listed(plan.keys) or "none: one group"
     yield "computes", around.listed(plan.aggregations) or "nothing: only the keys"
     what = "partial sums, no rows," if keeps_no_rows(plan) else "the rows"
     yield "keeps", f"{what} of each open (window, key)"
     yield "drops", "them when the watermark passes the window's end"
-
-
-def _window(window: Window) -> str:
-    match window:
-        case Hopping(size=size, hop=hop, offset=offset):
-            moved = f", moved by {spoken(abs(offset))}" if offset else ""
-            if size == hop:
-                return f"tumbling {spoken(size)}{moved}"
-            return f"hopping {spoken(size)} every {spoken(hop)}{moved}"
-        case Sliding(size=size):
-            return f"sliding {spoken(size)}"
-        case Session(timeout=timeout, maximum=most):
-            return f"session, gap {spoken(timeout)}, at most {spoken(most)}"
-        case Snapshot():
-            return "snapshot (each instant)"
-        case _:
-            assert_never(window)
 
 
 def _join(plan: Join, around: Around) -> Iterator[Fact]:
