@@ -25,15 +25,16 @@ def blocks(text: str, language: str) -> list[str]:
 
 @pytest.fixture
 def bin_folder(tmp_path):
-    """A folder with the command `streamql` of this checkout."""
+    """A folder with the commands `streamql` and `python` of this checkout."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    command = folder / "streamql"
-    command.write_text(
-        f"#!/bin/sh\nPYTHONPATH={shlex.quote(str(ROOT))} "
-        f'exec {shlex.quote(sys.executable)} -m streamql "$@"\n'
-    )
-    command.chmod(0o755)
+    for name, module in (("streamql", "-m streamql "), ("python", "")):
+        command = folder / name
+        command.write_text(
+            f"#!/bin/sh\nPYTHONPATH={shlex.quote(str(ROOT))} "
+            f'exec {shlex.quote(sys.executable)} {module}"$@"\n'
+        )
+        command.chmod(0o755)
     return folder
 
 

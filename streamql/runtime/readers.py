@@ -171,6 +171,10 @@ class InputReader:
             self.wake()
             return
 
+    def give(self, block: Decoded) -> None:
+        """Take a block from a caller who reads in place of the thread."""
+        self._put(_Read(self._narrowed(block), {}))
+
     @property
     def waiting(self) -> bool:
         """Whether a block is there to be taken."""
