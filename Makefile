@@ -18,13 +18,15 @@ TAXI := samples/taxi
 PYTEST_ARGS ?= -n auto
 BENCH_ARGS ?=
 
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check bench simulate soak clean
 
 help:
 	@echo "make demo    score 3,000 taxi trips with a model in process"
 	@echo "make test    all tests"
 	@echo "make check   format, lint, types, layers"
 	@echo "make bench   speed and memory beside other engines (BENCH_ARGS='--jobs J1 --runs 3')"
+	@echo "make simulate 5,000 stories of crashes and faults (SEEDS=n; make test runs 300)"
+	@echo "make soak    an hour of steady input with a kill every minute (MINUTES=n)"
 	@echo "make clean   remove .venv, .venv-servers and everything that was made"
 
 demo: .venv/.with-samples $(TAXI)/model.joblib
@@ -48,6 +50,12 @@ check: .venv/.with-dev
 
 bench: .venv/.with-bench
 	$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
+
+simulate: .venv/.with-dev
+	STREAMQL_SEEDS=$(or $(SEEDS),5000) $(BIN)/python -m pytest $(PYTEST_ARGS) tests/test_simulation.py
+
+soak: .venv/.with-dev
+	$(BIN)/python benchmarks/soak.py --minutes $(or $(MINUTES),60)
 
 clean:
 	rm -rf .venv .venv-servers build dist bench-data .pytest_cache .mypy_cache .ruff_cache .hypothesis \

@@ -1,0 +1,148 @@
+"""Jobs as processes of their own, killed at random moments and started again.
+
+`kill -9` leaves no time for anything: what is not on the disk by then never was. A job that is killed
+again and again must leave what one leaves that nobody disturbs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+KILLS = int(os.environ.get("STREAMQL_KILLS", "30"))
+"""How often each job is killed."""
+_ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("STREAMQL_")}
+_PATIENCE = 120.0
+"""Seconds in which a run has to show progress, on however busy a machine."""
+_MOMENTS = (0.0, 0.06)
+"""Seconds between a first sign of progress and the kill."""
+
+
+@dataclass
+class KilledJob:
+    """A job in a folder, and how to run it.
+
+    Attributes:
+        flags: of `streamql run`, beside the query, outputs and checkpoints.
+        outputs: the URI of each output, `{folder}` stands for the folder.
+        disturb: called at each kill: what else goes wrong then.
+    """
+
+    folder: Path
+    query: str
+    inputs: Mapping[str, Path]
+    outputs: Mapping[str, str]
+    flags: tuple[str, ...] = ()
+    disturb: Callable[[random.Random], None] | None = None
+    kills: int = 0
+    said: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def command(self, *more: str) -> list[str]:
+        """Return the command line that runs the job."""
+        given = [f"--input={name}={path}" for name, path in self.inputs.items()]
+        given += [
+            f"--output={name}={uri.format(folder=self.folder)}"
+            for name, uri in self.outputs.items()
+        ]
+        code = (
+            f"import sys; sys.path.insert(0, {str(ROOT)!r}); from streamql.cli import main; main()"
+        )
+        return [sys.executable, "-c", code, "run", "-q", self.query, *given, *self.flags, *more]
+
+    def whole(self) -> None:
+        """Run without checkpoints and without trouble."""
+        done = self._run()
+        assert done.returncode == 0, done.stderr
+
+    def survive(self, seed: int, kills: int = KILLS) -> None:
+        """Kill the job so many times, each time a moment after it went on, then let it end."""
+        chance = random.Random(seed)
+        flags = ("--checkpoint", str(self.checkpoints), "--set", "checkpoint_interval=20ms")
+        for _ in range(kills):
+            if not self._killed(chance, flags):
+                break
+        done = self._run(*flags)
+        assert done.returncode == 0, f"seed {seed}, after {self.kills} kills: {done.stderr}"
+        assert self.kills == kills, f"seed {seed}: the job ended after {self.kills} kills"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the checkpoints."""
+        return self.folder / "checkpoints"
+
+    def _killed(self, chance: random.Random, flags: tuple[str, ...]) -> bool:
+        """Start the job and kill it; tell whether it was still there to be killed."""
+        before = self._newest()
+        log = self.folder / "log"
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                self.command(*flags),
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                cwd=self.folder,
+                env=_ENVIRONMENT,
+            )
+        # now and then while it starts or takes up its state, else once it has gone on
+        if chance.random() < 0.15:
+            time.sleep(chance.uniform(0, 0.4))
+        else:
+            end = time.monotonic() + _PATIENCE
+            while self._newest() == before and process.poll() is None:
+                assert time.monotonic() < end, f"no progress: {log.read_text()}"
+                time.sleep(0.002)
+            time.sleep(chance.uniform(*_MOMENTS))
+        process.kill()
+        status = process.wait()
+        assert status in (0, -9), f"exit {status}: {log.read_text()}"
+        if status == 0:
+            return False
+        self.kills += 1
+        if self.disturb is not None:
+            self.disturb(chance)
+        return True
+
+    def _run(self, *flags: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*flags),
+            capture_output=True,
+            text=True,
+            cwd=self.folder,
+            env=_ENVIRONMENT,
+            timeout=300,
+        )
+
+    def _newest(self) -> str:
+        try:
+            return max(p.name for p in self.checkpoints.iterdir() if p.name.startswith("epoch-"))
+        except (OSError, ValueError):
+            return ""
+
+
+def write_events(path: Path, count: int, seed: int) -> Path:
+    """Write events out of order by up to 3 seconds, some of them very late, and return the path."""
+    chance = random.Random(seed)
+    with path.open("w") as file:
+        for n in range(count):
+            second = n / 20 - (chance.random() * 3 if chance.random() < 0.9 else 30)
+            minute, rest = divmod(max(0.0, second), 60)
+            stamp = f"2024-01-01T{int(minute) // 60:02}:{int(minute) % 60:02}:{rest:06.3f}Z"
+            event = {
+                "id": n,
+                "card": f"c{chance.randrange(20)}",
+                "amount": chance.randrange(1, 500) / 4,
+                "at": stamp,
+                "note": "x" * chance.randrange(40),
+            }
+            file.write(json.dumps(event) + "\n")
+    return path
