@@ -140,7 +140,8 @@ def _stateful(plan: Analyze | Group | Join | Lookup | Recognize, around: Around)
 def _input(plan: Scan, around: Around) -> Iterator[Fact]:
     name = plan.input
     live = name in around.live
-    yield "from", shown(around.inputs.get(name, "not given (--input)"))
+    uri = around.inputs.get(name, "not given (--input)")
+    yield "from", "standard input" if uri == "-" else shown(uri)
     if name in around.inputs:
         yield "partitions", "one"
         yield (
