@@ -24,16 +24,27 @@ from streamql.grouping.ranges import Ranges
 from streamql.types import Type
 from streamql.udf.javascript import JavaScriptRuntime, load_aggregate, load_function
 
+MIXING = "function f(x) { return x % 3 == 0 ? x > 9 : x % 3 == 1 ? 's' + x : null; }"
 CASES = [
     ("number to number", 5.0, "function f(x) { return x * 2 + 1; }", "n"),
+    ("integer to integer", 0.4, "function f(x) { return x + 1; }", "i"),
+    ("integers and fractions to themselves", 0.4, "function f(x) { return x; }", "x"),
     ("string to number", 5.0, "function f(x) { return parseInt(x, 16); }", "s"),
     ("string to string", 0.4, "function f(x) { return x + '!'; }", "s"),
+    ("number to string", 0.4, "function f(x) { return 'n' + x; }", "n"),
+    ("string to bit", 0.4, "function f(x) { return x < '8'; }", "s"),
+    ("number to bit, string or NULL", 0.4, MIXING, "i"),
     ("5 strings to array", 1.0, "function f(a, b, c, d, e) { return [a, b, c, d, e]; }", "sssss"),
     ("record to record", 0.4, "function f(r) { return { id: r.id, fare: r.fare * 2 }; }", "r"),
     ("record to string", 0.4, "function f(r) { return r.zone + r.id; }", "r"),
+    ("number and string to record", 0.4, "function f(n, s) { return { n, s }; }", "ns"),
+    ("record of 12 fields to one of them", 0.4, "function f(r) { return r.c7; }", "l"),
+    ("record in a record to the inner one", 0.4, "function f(r) { return r.at; }", "o"),
     ("record with a datetime to datetime", 0.4, "function f(r) { return r.at; }", "w"),
     ("array to number", 0.4, "function f(a) { return a.length; }", "a"),
     ("array to array", 0.4, "function f(a) { return a.map((x) => x + 1); }", "a"),
+    ("array of strings to itself", 0.4, "function f(a) { return a; }", "t"),
+    ("array of records to array", 0.4, "function f(a) { return a.map((r) => r.id); }", "g"),
     ("bit to bit", 0.4, "function f(b) { return !b; }", "b"),
     ("mixed types to themselves", 0.4, "function f(x) { return x; }", "m"),
     ("NULL every other row to number", 0.4, "function f(x) { return x === null ? 0 : x; }", "z"),
@@ -49,11 +60,27 @@ AGGREGATE = """function main() {
 }"""
 
 
+START = datetime(2024, 1, 1, tzinfo=UTC)
+VALUES: dict[str, Callable[[int], object]] = {
+    "x": lambda i: i if i % 2 else i + 0.5,
+    "m": lambda i: (i, f"text {i}", [i])[i % 3],
+    "r": lambda i: {"id": i, "fare": i + 0.5, "zone": "north", "tip": None},
+    "w": lambda i: {"id": i, "at": START + timedelta(0, i)},
+    "l": lambda i: {f"c{k}": i * k for k in range(12)},
+    "o": lambda i: {"id": i, "at": {"x": 0.5, "y": i}},
+    "a": lambda i: [1, 2, i],
+    "t": lambda i: ["north", f"zone {i}"],
+    "g": lambda i: [{"id": i}, {"id": 7}],
+}
+
+
 def column(kind: str, count: int) -> Column:
     numbers = np.arange(count)
     match kind:
         case "n":
             return Column(Type.FLOAT, pa.array(numbers * 1.5))
+        case "i":
+            return Column(Type.BIGINT, pa.array(numbers))
         case "s":
             return Column(Type.TEXT, pa.array([f"{i * 2654435761 % 2**32:08x}" for i in numbers]))
         case "u":
@@ -62,21 +89,10 @@ def column(kind: str, count: int) -> Column:
             return Column(Type.DATETIME, pa.array(1_700_000_000_0000000 + numbers * 10_000_000))
         case "b":
             return Column(Type.BIT, pa.array(numbers % 3 == 0))
-        case "m":
-            return from_values([(int(i), f"text {i}", [int(i)])[i % 3] for i in numbers])
         case "z":
             return Column(Type.FLOAT, pa.array(numbers * 0.5, mask=numbers % 2 == 0))
-        case "w":
-            start = datetime(2024, 1, 1, tzinfo=UTC)
-            return from_values(
-                [{"id": int(i), "at": start + timedelta(0, int(i))} for i in numbers]
-            )
-        case "a":
-            return from_values([[1, 2, int(i)] for i in numbers])
         case _:
-            return from_values(
-                [{"id": int(i), "fare": i + 0.5, "zone": "north", "tip": None} for i in numbers]
-            )
+            return from_values([VALUES[kind](i) for i in range(count)])
 
 
 def rate(source: str, kinds: str, count: int, seconds: float) -> float:
