@@ -1,11 +1,16 @@
-"""What several test files start or make: servers, projects."""
+"""What several test files start or make: servers, projects; and how properties are tried."""
 
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 from project_files import command, project
 
 __all__ = ["command", "postgres", "project"]
+
+# how long an example takes says more about the machine's other work than about the property
+settings.register_profile("streamql", deadline=None)
+settings.load_profile("streamql")
 
 
 @pytest.fixture(scope="session")

@@ -75,7 +75,7 @@ def run(tmp_path, query, text, cut=None, restart=False, **overrides):
 
 
 @pytest.mark.parametrize("name", QUERIES)
-@settings(deadline=None, max_examples=8)
+@settings(max_examples=8)
 @given(st.randoms(use_true_random=False), st.sampled_from(POLICIES))
 def test_accounts_add_up(tmp_path_factory, name, draw, policy):
     tmp_path = tmp_path_factory.mktemp("accounts")

@@ -40,7 +40,7 @@ class Script:
         self.file.write_bytes(b"")
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.lists(
         st.one_of(

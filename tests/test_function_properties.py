@@ -22,7 +22,7 @@ bigints = (
 )
 floats = st.floats(allow_nan=False, allow_infinity=False)
 texts = st.text(st.sampled_from("ab-é€😀 "), max_size=8)
-fast = settings(max_examples=150, deadline=None)
+fast = settings(max_examples=150)
 
 
 def call(name, *values):

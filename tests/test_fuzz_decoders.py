@@ -23,7 +23,7 @@ from streamql.formats.json_read import JsonLinesDecoder
 from streamql.formats.parquet import read_file
 
 SEEDS = st.integers(0, 2**32)
-fuzz = settings(deadline=None, max_examples=examples(150))
+fuzz = settings(max_examples=examples(150))
 
 
 def event(draw, number):

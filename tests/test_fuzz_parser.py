@@ -16,7 +16,7 @@ from streamql.syntax.parser import parse
 
 LONGEST = 10_000
 SEEDS = st.integers(0, 2**32)
-fuzz = settings(deadline=None, max_examples=examples(150))
+fuzz = settings(max_examples=examples(150))
 
 
 @pytest.fixture(scope="module")

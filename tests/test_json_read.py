@@ -157,7 +157,7 @@ OBJECTS = st.dictionaries(KEYS, VALUES, max_size=4)
 PATHS: list[tuple[str, ...]] = [("a",), ("B",), ("a", "b"), ("key",), ("é",), ("",), ("A", "key")]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(OBJECTS, min_size=1, max_size=12),
     st.integers(1, 97),
@@ -182,7 +182,7 @@ def test_any_objects_any_cuts(
         assert events == expected * (len(events) // len(expected))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(st.data())
 def test_one_changed_byte_never_passes(data: st.DataObject) -> None:
     line = data.draw(

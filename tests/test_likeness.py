@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streamql.udf.scoring.likeness import most_alike
@@ -37,7 +37,6 @@ def test_the_nearest_row(row: Any, known: list[Any], near: int, said: str) -> No
     assert most_alike(row, texts) == (texts[near], said)
 
 
-@settings(deadline=None)
 @given(st.recursive(st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=3), st.lists))
 def test_a_row_is_nearest_to_itself(row: Any) -> None:
     texts = [json.dumps(one).encode() for one in ([row, 1], row, {"row": row})]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streamql import Engine
@@ -96,7 +96,6 @@ def as_text(model: ModelFunction, column: Column) -> Column:
 
 
 @pytest.mark.filterwarnings("ignore:overflow encountered in cast")
-@settings(deadline=None)
 @given(tables(), st.sampled_from(sorted(models())), st.sampled_from(["1", "2", "1000"]))
 def test_records_as_columns_give_what_they_give_as_text(
     table: Mapping[str, Column], name: str, batch: str
@@ -110,7 +109,6 @@ def test_records_as_columns_give_what_they_give_as_text(
 
 
 @pytest.mark.filterwarnings("ignore:overflow encountered in cast")
-@settings(deadline=None)
 @given(
     st.lists(
         st.lists(ANY, min_size=2, max_size=4) | st.lists(NUMBER, min_size=3, max_size=3),

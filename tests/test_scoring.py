@@ -286,7 +286,7 @@ def test_rows_keep_their_order_under_random_latencies(loop: ScoringLoop) -> None
         assert model.score(list(range(500))) == [2 * n for n in range(500)]
 
 
-@hypothesis_settings(max_examples=25, deadline=None)
+@hypothesis_settings(max_examples=25)
 @for_all(
     values=st.lists(st.integers(-3, 40), max_size=40),
     cuts=st.lists(st.integers(1, 9), min_size=1, max_size=8),

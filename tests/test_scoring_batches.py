@@ -118,7 +118,7 @@ def typed(values: list[Any]) -> list[tuple[type, Any]]:
     return [(type(value), value) for value in values]
 
 
-@hypothesis_settings(max_examples=150, deadline=None)
+@hypothesis_settings(max_examples=150)
 @for_all(
     values=st.lists(st.integers(-8, 8), max_size=60),
     cuts=st.lists(st.integers(1, 15), min_size=1, max_size=6),
@@ -177,7 +177,7 @@ def test_cuts_do_not_matter(
     assert letters == (rows if on_error == "dead_letter" else [])
 
 
-@hypothesis_settings(max_examples=100, deadline=None)
+@hypothesis_settings(max_examples=100)
 @for_all(
     values=st.lists(st.integers(-8, 30), min_size=1, max_size=60),
     cuts=st.lists(st.integers(1, 15), min_size=1, max_size=6),

@@ -35,7 +35,7 @@ def events(count: int) -> list[dict[str, Any]]:
     return [{"id": number, "x": number * 3} for number in range(count)]
 
 
-@hypothesis_settings(deadline=None, max_examples=40)
+@hypothesis_settings(max_examples=40)
 @given(st.integers(1, 7), st.integers(1, 40), st.integers(1, 9), st.sets(st.integers(0, 119)))
 def test_rows_do_not_depend_on_the_partitions(
     partitions: int, cut: int, batch: int, bad: set[int]

@@ -182,21 +182,21 @@ def check(text: str) -> None:
     assert render(error, text)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.text(max_size=60))
 def test_any_text_is_a_script_or_a_parse_error(text: str) -> None:
     check(text)
     check("SELECT a FROM t " + text)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(st.lists(st.sampled_from(PIECES), max_size=15).map(" ".join))
 def test_any_words_are_a_script_or_a_parse_error(text: str) -> None:
     check(text)
     check("SELECT " + text)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(all_texts()), st.data())
 def test_any_cut_out_is_a_script_or_a_parse_error(text: str, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(text)))

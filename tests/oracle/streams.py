@@ -29,7 +29,6 @@ def many(default: int) -> settings:
     return settings(
         max_examples=int(_WANTED or default),
         derandomize=_WANTED is None,
-        deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
     )
