@@ -59,6 +59,7 @@ class StagedSink(Sink):
         self._prepared = 0  # so many of the parts
         self._size = 0
         self._base = 0  # rows of the job before the first of the parts
+        self._failing = False  # rows could not be stored, and none came since
 
     # -- what a subclass does ---------------------------------------------------------------
 
@@ -92,6 +93,7 @@ class StagedSink(Sink):
 
     def _take(self, part: Part) -> None:
         """Stage rows, and store what is staged if that is much and nobody else will."""
+        self._failing = False
         self._parts.append(part)
         self._size += part.size
         if self.job is None and self._size >= _AT_ONCE:
@@ -146,8 +148,10 @@ class StagedSink(Sink):
         return self._size >= FULL_BYTES
 
     def close(self) -> None:
+        """Store what is left; where that has just failed it is not tried once more."""
         try:
-            self.flush()
+            if not self._failing:
+                self.flush()
         finally:
             self._disconnect()
 
@@ -155,12 +159,15 @@ class StagedSink(Sink):
         """Store what is staged; rows that can never be stored are given up with the error."""
         if not self._parts:
             return
+        self._failing = True
         try:
             self._store(self._parts, self._base, None)
         except OutputError as error:
             if not error.retriable:
                 self._forget(len(self._parts))
+                self._failing = False
             raise
+        self._failing = False
         self._forget(len(self._parts))
 
     def _forget(self, count: int) -> None:
