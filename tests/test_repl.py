@@ -149,6 +149,14 @@ def test_commands_that_do_not_fit_say_why(command, said):
     assert said in found.stderr
 
 
+def test_explain_shows_the_steps_of_the_last_query_or_of_another(rides):
+    text = "SELECT id FROM rides WHERE fare > 3;\n.explain\n.explain SELECT idd FROM FROM rides"
+    found = piped(text, "-i", f"rides={rides}")
+    assert "fare > 3" in found.stdout
+    assert found.exit_code == 2
+    assert "SELECT idd FROM FROM rides" in found.stderr
+
+
 def test_malformed_events_are_told(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text('{"a": 1}\n{"a": \n{"a": 2}\n')

@@ -52,8 +52,8 @@ def explain_command(
     with prepared(ctx, flags, needs_data=run) as at:
         if at.only_input is not None:
             at.engine.register_only(at.script, at.only_input)
-        found = _measured(at) if run else _planned(at)
-    text = _rendered(found, layout, colours=out is None)
+        found = _measured(at) if run else planned(at)
+    text = rendered(found, layout, colours=out is None)
     if out is None or out == STDIO:
         click.echo(text, color=ctx.find_root().color)
         return
@@ -65,7 +65,8 @@ def explain_command(
         raise OutputError(f"cannot write {out}: {(error.strerror or str(error)).lower()}") from None
 
 
-def _planned(at: Prepared) -> Explanation:
+def planned(at: Prepared) -> Explanation:
+    """Explain a query without running it. Raises CompileError."""
     from ..bind.script import bind_script
     from ..explain.explain import explain
     from ..lint.assume import with_open_inputs
@@ -128,7 +129,8 @@ def _measured(at: Prepared) -> Explanation:
     return of_run(found, events)
 
 
-def _rendered(found: Explanation, layout: str, *, colours: bool) -> str:
+def rendered(found: Explanation, layout: str, *, colours: bool) -> str:
+    """Return an explanation as text in one of the layouts of `--format`."""
     match layout:
         case "mermaid":
             from ..explain.picture import as_mermaid

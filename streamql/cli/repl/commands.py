@@ -115,6 +115,15 @@ def _kinds(column: Column) -> str:
     return " or ".join(found) or "null"
 
 
+def _explain(session: Session, rest: str) -> None:
+    from ..explain import planned, rendered
+    from ..flags import Prepared
+
+    session.shown = script = session.script(rest or _last(session))
+    found = planned(Prepared(session.engine, script, None, None))
+    click.echo(rendered(found, "text", colours=True), color=session.color)
+
+
 def _time(session: Session, rest: str) -> None:
     session.timing = _switched(".time", rest, session.timing)
     click.echo(f"times are {'shown' if session.timing else 'not shown'}")
@@ -186,6 +195,7 @@ COMMANDS = {
     "function": Command(".function [ALIAS=SPEC]", "add a function; list them", _function),
     "tables": Command(".tables", "list the inputs", _tables),
     "schema": Command(".schema [NAME]", "show the fields of an input", _schema),
+    "explain": Command(".explain [QUERY]", "show the steps of a query, or of the last", _explain),
     "time": Command(".time [on|off]", "show how long queries take", _time),
     "limit": Command(".limit [N|all]", "how many rows are shown", _limit),
     "save": Command(".save FILE", "save the last query (.sql), or its rows (any format)", _save),

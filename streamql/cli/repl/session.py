@@ -42,6 +42,7 @@ class Session:
         limit: rows that are shown of each output; 0 for all.
         timing: whether the time of each query is shown.
         last: the last query that compiled.
+        shown: the text that the places of errors are in.
     """
 
     def __init__(self, engine: Engine, ctx: click.Context) -> None:
@@ -51,14 +52,19 @@ class Session:
         self.last: str | None = None
         self.declared: dict[str, str] = {}
         self._ctx = ctx
-        self._shown = ""
+        self.shown = ""
+
+    @property
+    def color(self) -> bool | None:
+        """Whether colours are wanted; None: on a terminal."""
+        return self._ctx.find_root().color
 
     def submit(self, text: str) -> int:
         """Run one entry, a command or queries; return the exit code that it deserves.
 
         EOFError ends the session.
         """
-        self._shown = ""
+        self.shown = ""
         try:
             if text.lstrip().startswith("."):
                 from .commands import obey
@@ -69,7 +75,7 @@ class Session:
                 if text.strip(" ;\r\n\t"):
                     self._run(text)
         except StreamqlError as error:
-            say(coloured(render(error, self._shown)), self._ctx)
+            say(coloured(render(error, self.shown)), self._ctx)
             self._say_what_supplies()
             return error.exit_code
         except EOFError:
@@ -102,7 +108,7 @@ class Session:
         while _DECLARATION.match(text):
             at = next((m.start(1) for m in _OUTSIDE.finditer(text) if m[1]), len(text))
             declaration, text = text[:at].strip() + ";\n", text[at + 1 :]
-            self._shown = declaration
+            self.shown = declaration
             named = _TABLE_NAME.search(declaration)
             name = named[1].strip("[]") if named else "input"
             parse(declaration + f"SELECT * FROM [{name}]")
@@ -111,12 +117,12 @@ class Session:
         return text
 
     def _run(self, text: str) -> None:
-        self._shown = script = self.script(text)
+        self.shown = script = self.script(text)
         began = time.monotonic()
         result = self.engine.sql(script)
         self.last = text.strip()
         live = any(n.lower() in self._live() for n in input_names(parse(script)))
-        screen = Screen(result.outputs, self.limit, live, self._ctx.find_root().color)
+        screen = Screen(result.outputs, self.limit, live, self.color)
         sentences: list[str] = []
         whole = False
         try:
@@ -138,7 +144,7 @@ class Session:
     def _say_what_supplies(self) -> None:
         """Name the command that adds what a query reads and nobody has."""
         try:
-            names = input_names(parse(self._shown))
+            names = input_names(parse(self.shown))
         except StreamqlError:
             return
         for name in names:
