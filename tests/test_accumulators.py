@@ -22,6 +22,7 @@ from aggregate_oracle import (
 from streamql.column import concat, from_values, nulls
 from streamql.errors import DataError
 from streamql.grouping.ranges import Ranges
+from streamql.runtime.state import from_bytes, to_bytes
 from streamql.types import Type
 
 DAY = datetime(2024, 5, 1, tzinfo=UTC)
@@ -108,7 +109,7 @@ def test_cuts_keeping_and_restoring_change_no_bit(name, kinds, monkeypatch):
                 slot_of, extra = {k: i for i, k in enumerate(order)}, 0
             if r.random() < 0.3:
                 saved, state = state.snapshot(), function.accumulator()
-                state.restore(saved)
+                state.restore(from_bytes(to_bytes(saved)))
         found = results(state, [[slot_of[k] for k in group] for group in windows])
         assert found.to_json().to_pylist() == wanted
 
@@ -125,7 +126,7 @@ def test_kinds_that_meet_in_another_batch_or_slot_are_refused():
     state = function.accumulator()
     state.add(np.array([0, 1]), 2, [from_values([1, DAY])])
     restored = function.accumulator()
-    restored.restore(state.snapshot())
+    restored.restore(from_bytes(to_bytes(state.snapshot())))
     for each in (state, restored):
         with pytest.raises(DataError, match="a number with a datetime") as caught:
             each.add(np.array([1, 0]), 2, [from_values([DAY, DAY])])

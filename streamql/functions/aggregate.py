@@ -52,7 +52,11 @@ class Accumulator(ABC):
 
     @abstractmethod
     def snapshot(self) -> dict[str, Any]:
-        """Return the state as plain values, numpy arrays and Columns."""
+        """Return the state as plain values, numpy arrays and Columns, that of now for ever.
+
+        What would take long to copy may be a function without arguments that returns it, and is
+        called in another thread while rows are added.
+        """
 
     @abstractmethod
     def restore(self, state: dict[str, Any]) -> None:

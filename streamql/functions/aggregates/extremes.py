@@ -225,10 +225,17 @@ class _Extremes(SlotArrays):
 
     def snapshot(self) -> dict[str, Any]:
         state = super().snapshot()
-        return {**state, "text": pa.array(state["text"], pa.string())}
+        if _KINDS[Type.TEXT] not in self._seen:  # the rule; objects would be copied one by one
+            return {**state, "text": pa.nulls(self.count, pa.string())}
+        texts = state["text"]
+        return {**state, "text": lambda: pa.array(texts(), pa.string())}
 
     def restore(self, state: dict[str, Any]) -> None:
-        super().restore({**state, "text": np.array(state["text"].to_pylist(), object)})
+        texts = state["text"]
+        if texts.null_count == len(texts):
+            super().restore({**state, "text": np.full(len(texts), None, object)})
+        else:
+            super().restore({**state, "text": np.array(texts.to_pylist(), object)})
         for kind, name in self._names.items():
             if self.arrays[f"has_{name}"].any():
                 self._seen.add(_KINDS[kind])

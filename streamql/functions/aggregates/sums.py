@@ -204,7 +204,8 @@ class _Sums(SlotArrays):
         high, low, values = self.arrays["high"], self.arrays["low"], piece.values
         most = _largest(values) * len(values)
         if self._bound + most >= _SAFE:
-            high[:], low[:] = _halves(high, low)
+            high, low = _halves(high, low)
+            self.arrays.update(high=high, low=low)
             self._bound = _HALF
         if self._bound + most < _SAFE:
             self._bound += most
