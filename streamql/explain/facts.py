@@ -12,6 +12,7 @@ from ..connectors.uri import shown
 from ..errors import Span
 from ..expressions.nodes import Analytic, Call, Expr, Field, Literal, walk
 from ..functions.registry import Volatility
+from ..plan.expressions import expressions_in
 from ..plan.nodes import (
     Analyze,
     Bound,
@@ -36,7 +37,6 @@ from ..runtime.operators.set_time import Order
 from ..runtime.order import keeps_no_rows
 from ..settings import Settings
 from ..units import spoken
-from .places import expressions_in
 from .titles import window_text
 
 Fact = tuple[str, str]

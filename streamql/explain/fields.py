@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..batch import MAIN
 from ..expressions.nodes import TIME, Field, Whole, walk
+from ..plan.expressions import expressions_in
 from ..plan.nodes import (
     Group,
     Job,
@@ -17,7 +18,6 @@ from ..plan.nodes import (
     Union,
     Write,
 )
-from .places import expressions_in
 
 
 def fields_read(job: Job) -> dict[str, tuple[str, ...] | None]:

@@ -3,30 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 
 from ..errors import Span
-from ..expressions.nodes import Expr
+from ..plan.expressions import expressions_in
 from ..plan.nodes import Plan, Scan, Write
 from ..syntax import nodes as ast
-
-
-def expressions_in(plan: Plan) -> Iterator[Expr]:
-    """Yield the expressions of a node, not what is inside of them."""
-    return _tops(plan)
-
-
-def _tops(value: object) -> Iterator[Expr]:
-    if isinstance(value, Expr):
-        yield value
-    elif isinstance(value, tuple):
-        for item in value:
-            yield from _tops(item)
-    elif is_dataclass(value):
-        for part in fields(value):
-            inner = getattr(value, part.name)
-            if not isinstance(inner, Plan):
-                yield from _tops(inner)
 
 
 def place_of(plan: Plan, script: ast.Script) -> Span | None:
@@ -35,7 +17,7 @@ def place_of(plan: Plan, script: ast.Script) -> Span | None:
         return _of_input(plan.input, script)
     if isinstance(plan, Write):
         return _of_output(plan.output, script)
-    spans = [e.span for e in _tops(plan) if e.span.end > e.span.start]
+    spans = [e.span for e in expressions_in(plan) if e.span.end > e.span.start]
     return min(spans, key=lambda s: s.start) if spans else None
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields
 
 from ..bind.scope import Environment
 from ..expressions.nodes import Expr, walk
+from ..plan.expressions import expressions_in
 from ..plan.nodes import Job, Plan
 from ..syntax import nodes as ast
 
@@ -68,21 +69,8 @@ def nodes_of(node: ast.Node) -> Iterator[ast.Node]:
 
 def parts_of(plan: Plan) -> Iterator[Expr]:
     """Yield all expressions in a plan node, and everything in them."""
-    for expr in _tops(plan):
+    for expr in expressions_in(plan):
         yield from walk(expr)
-
-
-def _tops(value: object) -> Iterator[Expr]:
-    if isinstance(value, Expr):
-        yield value
-    elif isinstance(value, tuple):
-        for item in value:
-            yield from _tops(item)
-    elif is_dataclass(value):
-        for part in fields(value):
-            inner = getattr(value, part.name)
-            if not isinstance(inner, Plan):
-                yield from _tops(inner)
 
 
 def tables_of(source: ast.Source | None) -> Iterator[ast.Table]:

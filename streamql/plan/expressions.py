@@ -1,9 +1,9 @@
-"""Rewriting the expressions of a plan node."""
+"""The expressions of a plan node: finding them, and rewriting them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
 from ..expressions.nodes import Aggregation, Analytic, Expr, rebuild
@@ -42,6 +42,24 @@ def expressions_of(plan: Plan) -> list[Expr]:
     for _ in _parts(plan, collect):
         pass
     return found
+
+
+def expressions_in(plan: Plan) -> Iterator[Expr]:
+    """Yield the expressions that stand in a node, calls of its own kind too; not what is inside."""
+    return _tops(plan)
+
+
+def _tops(value: object) -> Iterator[Expr]:
+    if isinstance(value, Expr):
+        yield value
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _tops(item)
+    elif is_dataclass(value):
+        for part in fields(value):
+            inner = getattr(value, part.name)
+            if not isinstance(inner, Plan):
+                yield from _tops(inner)
 
 
 def _parts(plan: Plan, change: Change) -> Iterator[tuple[str, object, object]]:
