@@ -100,11 +100,34 @@ def test_a_job_and_its_requests_are_spans_of_one_trace(tmp_path):
     statuses = [attributes(span)["streamql.status"] for span in requests]
     assert sorted(statuses)[-1] == "503"
     assert set(statuses) == {"200", "503"}
+    attempts = {
+        (attributes(s)["streamql.status"], attributes(s)["streamql.attempt"]) for s in requests
+    }
+    assert attempts >= {("503", "1"), ("200", "2")}
     scored = [s for s in requests if attributes(s)["streamql.status"] == "200"]
     assert sum(int(attributes(span)["streamql.rows"]) for span in scored) == 3
     for span in collector.spans:
         assert int(job["startTimeUnixNano"]) <= int(span["endTimeUnixNano"])
         assert int(span["startTimeUnixNano"]) <= int(span["endTimeUnixNano"])
+
+
+def test_a_checkpoint_is_a_span(tmp_path):
+    (tmp_path / "e.jsonl").write_text('{"a":1}\n')
+    with Collector() as collector:
+        arguments = ["-q", "SELECT a FROM input", "-i", "e.jsonl", "-o", "o.jsonl"]
+        arguments += ["--checkpoint", "c"]
+        done = run(tmp_path, *arguments, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)
+    assert done.returncode == 0, done.stderr
+    (job,) = [span for span in collector.spans if span["name"] == "job"]
+    found = [span for span in collector.spans if span["name"] == "checkpoint"]
+    assert [attributes(s)["streamql.checkpoint"] for s in found] == [
+        str(i + 1) for i in range(len(found))
+    ]
+    assert found
+    for span in found:
+        assert span["parentSpanId"] == job["spanId"]
+        assert int(attributes(span)["streamql.bytes"]) > 0
+        assert int(span["startTimeUnixNano"]) < int(span["endTimeUnixNano"])
 
 
 def test_a_failure_is_the_status_of_the_job(tmp_path):

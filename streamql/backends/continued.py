@@ -16,6 +16,7 @@ from ..runtime.identity import Identity, refuse_changed
 from ..runtime.readers import InputReader
 from ..runtime.runner import Runner
 from ..runtime.store import Store, open_storage
+from ..runtime.taken import Taken
 from ..runtime.writers import OutputWriter
 from ..settings import Settings
 from ..summary import CheckpointOutcome
@@ -123,9 +124,16 @@ class Continued:
 
 
 def run_checkpointed(
-    checkpointing: Checkpointing, continued: Continued | None, runner: Runner, start: int
+    checkpointing: Checkpointing,
+    continued: Continued | None,
+    runner: Runner,
+    start: int,
+    record: Taken,
 ) -> CheckpointOutcome:
-    """Run a job from where its checkpoint says, and take the next ones. Raises RunError."""
+    """Run a job from where its checkpoint says, and take the next ones. Raises RunError.
+
+    `record` is told of those that are complete.
+    """
     outputs = _outputs(runner.writers)
     resumed = None if continued is None else continued.checkpoint.epoch
     coordinator = Coordinator(
@@ -138,6 +146,7 @@ def run_checkpointed(
         checkpointing.when(),
         checkpointing.reached or _nothing,
         runner.progress.set,
+        record,
     )
     idle = False
     try:

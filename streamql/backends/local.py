@@ -23,6 +23,7 @@ from ..runtime.policies import TimePolicy
 from ..runtime.readers import InputReader, Reading
 from ..runtime.references import ReferenceData
 from ..runtime.runner import JobStatus, Runner
+from ..runtime.taken import Taken
 from ..runtime.view import JobView, TimedReader, Watching
 from ..runtime.writers import OutputWriter
 from ..settings import Settings
@@ -191,7 +192,7 @@ def _run(
         if isinstance(writer, Counted):
             writer.writer.policy = delivery
     policies = {name: time_policy(job.settings, name in job.clocks) for name in readers}
-    watched = None if job.watching is None else JobView(readers, writers, job.watching)
+    watched = None if job.watching is None else JobView(readers, writers, job.watching, delivery)
     targets = writers
     if watched is not None and job.clocks:
         targets = {name: watched.timed(name, writer) for name, writer in writers.items()}
@@ -220,7 +221,8 @@ def _run(
         else:
             from .continued import run_checkpointed
 
-            outcome = run_checkpointed(job.checkpointing, continued, runner, job.start)
+            record = Taken() if watched is None else watched.taken
+            outcome = run_checkpointed(job.checkpointing, continued, runner, job.start, record)
     return JobSummary(
         {name: reader.counts for name, reader in readers.items()},
         {name: writer.rows for name, writer in writers.items()},

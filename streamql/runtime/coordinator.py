@@ -29,6 +29,7 @@ from .graph import Graph, Node
 from .identity import Identity
 from .readers import InputReader
 from .store import Store
+from .taken import Taken
 from .writers import Asked, OutputWriter
 
 POINTS = ("snapshot", "prepared", "written", "saved", "committed")
@@ -71,6 +72,7 @@ class Coordinator:
         reached: for tests: called at each of `POINTS`, and at "batch" when the pipeline has taken
             a block. What it raises ends the job as a crash would.
         wake: called when one is complete.
+        record: is told of each that is complete.
     """
 
     store: Store
@@ -82,9 +84,11 @@ class Coordinator:
     due: Callable[[], bool]
     reached: Callable[[str], None]
     wake: Callable[[], None]
+    record: Taken = field(default_factory=Taken)
     saved: int | None = None
     _ended: set[str] = field(default_factory=set)
     _moved: bool = True
+    _began: float = 0.0
     _before_end: Checkpoint | None = None
     _thread: threading.Thread | None = None
     _error: BaseException | None = None
@@ -178,6 +182,7 @@ class Coordinator:
             raise self._error
 
     def _snapshot(self) -> Checkpoint:
+        self._began = time.monotonic()
         inputs = {
             name: InputState(reader.position, name in self._ended, packed(reader.counts))
             for name, reader in self.readers.items()
@@ -189,6 +194,8 @@ class Coordinator:
         """Let the outputs prepare, and save the rest behind the pipeline's back."""
         self.reached("snapshot")
         self._moved = False
+        if last:  # its snapshot was taken before the last rows went out
+            self._began = time.monotonic()
         epoch = self.store.next_epoch()
         prepares = [
             (name, output, dict(output.rows()), output.writer.ask(lambda s: _prepared(s, epoch)))
@@ -231,12 +238,13 @@ class Coordinator:
                 )
                 if self._before_end is checkpoint:
                     self._before_end = whole
-            self.store.save(whole, lambda: self.reached("written"))
+            size = self.store.save(whole, lambda: self.reached("written"))
             self.reached("saved")
             commits = [o.writer.ask(lambda s: s.commit(epoch)) for _, o, _, _ in prepares]
             for commit in commits:
                 commit.result()
             self.saved = epoch
+            self.record.note(epoch, time.monotonic() - self._began, size)
             self.reached("committed")
             self.store.prune()
         except BaseException as error:  # noqa: BLE001 - raised in the pipeline's thread

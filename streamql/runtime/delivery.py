@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,6 +33,8 @@ class OutputPolicy:
         stopped: set to give up trying.
         wait: waits for so many seconds and tells whether to give up; tests set it.
         dropped: how many rows were dropped, by output.
+        failing: since when each output that is tried again has failed, by `seconds`.
+        seconds: a clock that rises, in seconds.
     """
 
     action: str = "fail"
@@ -40,6 +43,8 @@ class OutputPolicy:
     stopped: threading.Event = field(default_factory=threading.Event)
     wait: Callable[[float], bool] | None = None
     dropped: dict[str, int] = field(default_factory=dict)
+    failing: dict[str, float] = field(default_factory=dict)
+    seconds: Callable[[], float] = time.monotonic
 
     def tried(self, output: str, action: Callable[[], None]) -> None:
         """Do something with an output; what may pass is tried again. Raises OutputError."""
@@ -49,14 +54,17 @@ class OutputPolicy:
                 action()
             except OutputError as error:
                 if not error.retriable or self.action == "fail":
+                    self.failing.pop(output, None)
                     raise
                 failures += 1
+                self.failing.setdefault(output, self.seconds())
                 if failures == 1 and self.warn is not None:
                     self.warn(f"{output}: {error.message}; trying again until it works")
                 if (self.wait or self.stopped.wait)(pause):
                     raise
                 pause = min(pause * 2, _LONGEST_PAUSE)
                 continue
+            self.failing.pop(output, None)
             if failures and self.warn is not None:
                 self.warn(f"{output} works again, after {failures:,} attempts that failed")
             return

@@ -10,6 +10,7 @@ from .graph import Node
 from .limits import Limits
 from .metrics import Histogram, Kind, Metric, Value, Values, labelled
 from .readers import InputCounts
+from .taken import Taken
 
 if TYPE_CHECKING:
     from ..udf.scoring.stats import ScoringStats, Spread
@@ -137,6 +138,25 @@ def of_outputs(
             "The clock less System.Timestamp() of the oldest row of a batch on its way out.",
             {labelled(output=name): delay for name, delay in delays.items()},
         )
+
+
+def of_deliveries(dropped: Mapping[str, int], failing: Mapping[str, float]) -> Iterator[Metric]:
+    """Yield what outputs do not take: rows dropped, and how long they have been tried again."""
+    documentation = "Data Conversion Errors: rows that the output did not take, dropped."
+    yield _rows("data_conversion_errors_total", documentation, "output", dropped)
+    documentation = "Time for which the output has failed and been tried again; 0: it works."
+    yield _rows("output_failing_seconds", documentation, "output", failing)
+
+
+def of_checkpoints(taken: Taken, age: float) -> Iterator[Metric]:
+    """Yield the figures of checkpoints: how many, how long they took, size and age."""
+    documentation = "Time from noting the state to the last output's commit."
+    yield Metric("streamql_checkpoint_seconds", "histogram", documentation, {(): taken.seconds})
+    documentation = "Time since the newest checkpoint was complete."
+    yield Metric("streamql_checkpoint_age_seconds", "gauge", documentation, {(): age})
+    if taken.bytes:
+        documentation = "Size of the newest checkpoint."
+        yield Metric("streamql_checkpoint_bytes", "gauge", documentation, {(): taken.bytes})
 
 
 def of_models(stats: Mapping[str, ScoringStats]) -> Iterator[Metric]:

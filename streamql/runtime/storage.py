@@ -56,8 +56,9 @@ class Storage(ABC):
     @abstractmethod
     def put(
         self, epoch: int, files: Sequence[tuple[str, Write]], before: Callable[[], None]
-    ) -> None:
+    ) -> int:
         """Write the files of an epoch, in this order, so that it is there as a whole or not at all.
+        Returns how many bytes they have.
 
         `before` is called when all is written, before the epoch can be seen. Raises
         CheckpointError.
@@ -126,7 +127,8 @@ class LocalStorage(Storage):
 
     def put(
         self, epoch: int, files: Sequence[tuple[str, Write]], before: Callable[[], None]
-    ) -> None:
+    ) -> int:
+        size = 0
         draft = self._root / f".draft-{epoch:0{_DIGITS}}"
         try:
             draft.mkdir()
@@ -135,6 +137,7 @@ class LocalStorage(Storage):
                     write(file)
                     file.flush()
                     os.fsync(file.fileno())
+                    size += file.tell()
             _sync(draft)
             before()
             draft.rename(self._root / folder_of(epoch))
@@ -145,6 +148,7 @@ class LocalStorage(Storage):
                 f"cannot save a checkpoint in {self.name}: {_reason(error)}",
                 hint="the checkpoint before it holds; free the place, and start the job again",
             ) from error
+        return size
 
     def get(self, epoch: int, file: str) -> memoryview:
         return memoryview((self._root / folder_of(epoch) / file).read_bytes())

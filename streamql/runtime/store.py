@@ -121,12 +121,12 @@ class Store:
         self._last += 1
         return self._last
 
-    def save(self, checkpoint: Checkpoint, before: Callable[[], None]) -> None:
+    def save(self, checkpoint: Checkpoint, before: Callable[[], None]) -> int:
         """Save a checkpoint; `before` is called when it is written but not there yet.
 
-        Raises CheckpointError.
+        Returns how many bytes it has. Raises CheckpointError.
         """
-        self._storage.put(checkpoint.epoch, files_of(checkpoint), before)
+        return self._storage.put(checkpoint.epoch, files_of(checkpoint), before)
 
     def prune(self) -> None:
         """Remove all but the newest checkpoints."""

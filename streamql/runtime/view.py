@@ -12,19 +12,31 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..batch import Batch
 from ..instants import TICKS_PER_SECOND
-from .figures import of_inputs, of_models, of_operators, of_outputs, of_state
+from .delivery import OutputPolicy
+from .figures import (
+    of_checkpoints,
+    of_deliveries,
+    of_inputs,
+    of_models,
+    of_operators,
+    of_outputs,
+    of_state,
+)
 from .graph import Graph, Node
 from .limits import Limits
 from .metrics import Collector, Histogram, Metric, labelled
 from .operators.write import Target, WriteOperator
 from .policies import BEGIN, END
 from .readers import InputReader
+from .taken import Taken
 
 if TYPE_CHECKING:
     from ..udf.scoring.stats import ScoringStats
 
 STALLED = 60.0
 """Seconds that one round of the pipeline may take before the job counts as stalled."""
+FAILING = 60.0
+"""Seconds that an output may be tried again before the job counts as failing."""
 
 
 class Models(Protocol):
@@ -33,8 +45,8 @@ class Models(Protocol):
     def stats(self) -> Mapping[str, ScoringStats]:
         """Return the counters of each, by name."""
 
-    def observe(self, on_request: Callable[[str, int, float, str], None]) -> None:
-        """Have each request told that ends: the function, rows, seconds, and what came of it."""
+    def observe(self, on_request: Callable[[str, int, float, str, int], None]) -> None:
+        """Have each request told that ends: function, rows, seconds, what came of it, attempt."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +70,7 @@ class Health:
 
     Attributes:
         well: a supervisor need not do anything.
-        status: `running`; or what is wrong: `stalled`.
+        status: `running`; or what is wrong: `stalled` or `failing`.
         figures: plain values for JSON.
     """
 
@@ -75,6 +87,8 @@ class JobView:
         readers: of the inputs, by name.
         writers: of the outputs, by name; they count their `rows`.
         watching: who it is for.
+        delivery: what happens when an output fails, and what came of it.
+        taken: the checkpoints that were taken.
         collectors: whoever else has figures to show.
         seconds: a clock that rises, in seconds.
     """
@@ -82,6 +96,8 @@ class JobView:
     readers: Mapping[str, InputReader]
     writers: Mapping[str, Any]
     watching: Watching
+    delivery: OutputPolicy = field(default_factory=OutputPolicy)
+    taken: Taken = field(default_factory=Taken)
     collectors: list[Collector] = field(default_factory=list)
     seconds: Callable[[], float] = time.monotonic
 
@@ -119,7 +135,12 @@ class JobView:
     def health(self) -> Health:
         """Return whether the job goes on."""
         silent = self.seconds() - self._turned
-        well = silent < STALLED
+        failing = {name: round(passed, 1) for name, passed in self._failing().items()}
+        status = "running"
+        if max(failing.values(), default=0.0) >= FAILING:
+            status = "failing"  # which may be why it is stalled
+        elif silent >= STALLED:
+            status = "stalled"
         delays = [delay for _, delay in self._watermark_delays()]
         figures: dict[str, Any] = {
             "events": sum(r.counts.events for r in self.readers.values()),
@@ -129,9 +150,11 @@ class JobView:
         }
         if self._saved is not None:
             figures["last_checkpoint_age"] = round(self.seconds() - self._saved_at, 1)
-        if not well:
+        if failing:
+            figures["outputs_failing_for"] = failing
+        if silent >= STALLED:
             figures["stalled_for"] = round(silent, 1)
-        return Health(well, "running" if well else "stalled", figures)
+        return Health(status == "running", status, figures)
 
     def metrics(self) -> Iterator[Metric]:
         """Yield all figures as they are now."""
@@ -146,15 +169,20 @@ class JobView:
         yield from of_operators(self._nodes)
         if self._limits is not None:
             yield from of_state(self._limits)
+        failing = self._failing()
+        yield from of_deliveries(
+            {name: self.delivery.dropped.get(name, 0) for name in self.writers},
+            {name: failing.get(name, 0.0) for name in self.writers},
+        )
         if self._saved is not None:
-            yield Metric(
-                "streamql_checkpoint_age_seconds",
-                "gauge",
-                "Time since the newest checkpoint was complete.",
-                {(): self.seconds() - self._saved_at},
-            )
+            yield from of_checkpoints(self.taken, self.seconds() - self._saved_at)
         for collector in self.collectors:
             yield from collector()
+
+    def _failing(self) -> dict[str, float]:
+        """Return for how long each output that fails has been tried again, in seconds."""
+        now = self.delivery.seconds()
+        return {name: now - since for name, since in self.delivery.failing.copy().items()}
 
     def _of_readers(self) -> Iterator[Metric]:
         yield Metric(

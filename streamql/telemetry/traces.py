@@ -1,4 +1,4 @@
-"""Traces for OpenTelemetry: a span for the job and one for each request to a model.
+"""Traces for OpenTelemetry: a span for the job, one for each request and each checkpoint.
 
 They are sent as OTLP over HTTP, in its JSON form, to where the standard variables say
 (`OTEL_EXPORTER_OTLP_ENDPOINT` and its kin). Loaded only when traces are wished; needs the extra
@@ -70,17 +70,36 @@ class Traces:
     def show(self, view: JobView) -> None:
         """Trace this job."""
         self._view = view
+        view.taken.listeners.append(self.checkpoint)
         if view.watching.models is not None:
             view.watching.models.observe(self.request)
 
-    def request(self, function: str, rows: int, seconds: float, status: str) -> None:
-        """A request to a model has just ended; `status` is `200` or what went wrong."""
+    def checkpoint(self, epoch: int, seconds: float, size: int) -> None:
+        """A checkpoint has just been completed."""
+        end = time.time_ns()
+        self._tracer.start_span(
+            "checkpoint",
+            self._inside,
+            attributes={"streamql.checkpoint": epoch, "streamql.bytes": size},
+            start_time=end - int(seconds * _NANOSECONDS),
+        ).end(end)
+
+    def request(self, function: str, rows: int, seconds: float, status: str, attempt: int) -> None:
+        """A request to a model has just ended; `status` is `200` or what went wrong.
+
+        `attempt` is 1 for the first with these rows.
+        """
         end = time.time_ns()
         span = self._tracer.start_span(
             f"score {function}",
             self._inside,
             SpanKind.CLIENT,
-            {"streamql.function": function, "streamql.rows": rows, "streamql.status": status},
+            {
+                "streamql.function": function,
+                "streamql.rows": rows,
+                "streamql.status": status,
+                "streamql.attempt": attempt,
+            },
             start_time=end - int(seconds * _NANOSECONDS),
         )
         if status != "200":

@@ -169,8 +169,8 @@ class Functions:
         """Return the counters of the scoring functions, by their names."""
         return {f.name: f.stats for f in self._models()}
 
-    def observe(self, on_request: Callable[[str, int, float, str], None]) -> None:
-        """Have each request to a model told: the function, rows, seconds, and what came of it."""
+    def observe(self, on_request: Callable[[str, int, float, str, int], None]) -> None:
+        """Have each request to a model told: function, rows, seconds, what came of it, attempt."""
         for function in self._models():
             function.observe(partial(on_request, function.name))
 

@@ -153,7 +153,7 @@ class Exchange:
         """Make one attempt with a batch: no retries, no halves, no `on_error`. Raises Failure."""
         body = self._body(batch, 0, len(batch))
         timeout = self._settings.attempt_timeout
-        _, bad, answer = await self._attempt(body, len(batch), timeout)
+        _, bad, answer = await self._attempt(body, len(batch), timeout, 1)
         for wrong in bad.values():
             shown = self._transport.hidden(answer.shown())
             cause = f"answered {wrong} for a row"
@@ -178,7 +178,7 @@ class Exchange:
         attempts = limited = 0
         while True:
             try:
-                result = await self._admitted(body, stop - start, end)
+                result = await self._admitted(body, stop - start, end, attempts + 1)
             except Failure as failure:
                 attempts += 1
                 limited += failure.retry is Retry.LIMITED
@@ -215,7 +215,7 @@ class Exchange:
             ) from None
 
     async def _admitted(
-        self, body: bytes, count: int, end: float
+        self, body: bytes, count: int, end: float, attempt: int
     ) -> tuple[Column, dict[int, str], Answer]:
         """Make an attempt when the rate limit and the breaker allow it, and learn from it."""
         clock, door, tuner = self._clock, self._door, self._tuner
@@ -229,7 +229,7 @@ class Exchange:
         began, alive = clock.now(), None
         try:
             timeout = min(self._settings.attempt_timeout, max(0.001, end - began))
-            result = await self._attempt(body, count, timeout)
+            result = await self._attempt(body, count, timeout, attempt)
             alive = True
         except Failure as failure:
             alive = failure.retry is Retry.NEVER
@@ -272,7 +272,7 @@ class Exchange:
                 free.set_result(None)
 
     async def _attempt(
-        self, body: bytes, count: int, timeout: float
+        self, body: bytes, count: int, timeout: float, attempt: int
     ) -> tuple[Column, dict[int, str], Answer]:
         stats, clock = self._stats, self._clock
         began = clock.now()
@@ -299,7 +299,7 @@ class Exchange:
         finally:
             stats.ended(clock.now() - began, good)
             if stats.on_request is not None:
-                stats.on_request(count, clock.now() - began, status)
+                stats.on_request(count, clock.now() - began, status, attempt)
         return column, wrong, answer
 
     def _results(self, answer: Answer, count: int) -> list[object]:

@@ -47,7 +47,7 @@ class ModelFunction(Function):
     can_fail = True
     on_warning: Callable[[str], None] | None = None
     on_dead_letter: Callable[[Letter], None] | None = None
-    on_request: Callable[[int, float, str], None] | None = None
+    on_request: Callable[[int, float, str, int], None] | None = None
     recorder: CallRecorder | None = None
     parallel: ClassVar[bool] = False
 
@@ -131,7 +131,7 @@ class ModelFunction(Function):
             total.add(stats)
         return total
 
-    def observe(self, on_request: Callable[[int, float, str], None]) -> None:
+    def observe(self, on_request: Callable[[int, float, str, int], None]) -> None:
         """Have each request told that ends; see `ScoringStats`. From any thread."""
         self.on_request = on_request
         for stats in self._counted:

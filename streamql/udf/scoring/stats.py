@@ -72,8 +72,8 @@ class ScoringStats:
         batch, parallel: rows in a request, and requests in flight, at most, as they are set or
             tuned now; `parallel` of all partitions together. 0 where nothing is parallel.
         tuned: whether these tune themselves.
-        on_request: is told of each attempt that ended: its rows, its seconds, and its status or
-            what went wrong.
+        on_request: is told of each attempt that ended: its rows, seconds, status or what went
+            wrong, and its number, 1 for the first with these rows.
     """
 
     requests: int = 0
@@ -98,7 +98,7 @@ class ScoringStats:
         """Seconds of all attempts."""
         return self.latency.total
 
-    on_request: Callable[[int, float, str], None] | None = None
+    on_request: Callable[[int, float, str, int], None] | None = None
 
     def sent(self, rows: int) -> None:
         """Count an attempt that starts."""
