@@ -98,13 +98,18 @@ def test_jobs_go_on_under_a_snapshot_that_is_not_written_yet(name, tmp_path):
     run = Run(JOBS[name], tmp_path / "job", every=3)
     behind: list[int] = []
 
+    def wait(done):
+        deadline = time.monotonic() + 20
+        while not done() and time.monotonic() < deadline:
+            time.sleep(0.001)
+
     def reached(point, number):
+        if point == "batch" and not behind:  # so that the second one comes early on
+            wait(lambda: all(t.name != "checkpoint" for t in threading.enumerate()))
         if point == "snapshot" and number == 2:
             behind.append(run.blocks)
         if point == "prepared" and number == 2:
-            deadline = time.monotonic() + 10
-            while run.blocks < behind[0] + 3 and time.monotonic() < deadline:
-                time.sleep(0.001)
+            wait(lambda: run.blocks >= behind[0] + 3)
             behind.append(run.blocks)
         if point == "saved" and number == 2:
             raise Crash
