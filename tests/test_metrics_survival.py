@@ -47,7 +47,7 @@ def test_an_output_that_fails_is_seen_until_it_works(tmp_path):
 
 
 def test_rows_that_an_output_does_not_take_are_counted(tmp_path):
-    table = "sqlite:///t.db?table=t"
+    table = f"sqlite://{tmp_path / 't.db'}?table=t"
     settings = ["-o", f"out={table}", "--set", "output_errors=drop"]
     with sqlite3.connect(tmp_path / "t.db") as database:
         database.execute("CREATE TABLE t (a INTEGER)")
@@ -57,6 +57,9 @@ def test_rows_that_an_output_does_not_take_are_counted(tmp_path):
         job.until(lambda s: s.get(("streamql_data_conversion_errors_total", "out")) == 2)
         code, _, err = job.finish()
     assert code == 0, err
+    with sqlite3.connect(tmp_path / "t.db") as database:
+        assert database.execute("SELECT a FROM t").fetchall() == [(1,), (2,)]
+    database.close()
 
 
 def test_checkpoints_are_counted_and_measured(tmp_path):
