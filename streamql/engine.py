@@ -312,13 +312,14 @@ class Engine:
             checkpointing,
             stopping,
         )
-        before = self._functions.stats()
+        before, failed = self._functions.stats(), self._functions.failed_calls()
         summary = run_local(job, outputs, on_progress)
         scoring = {n: s.since(before[n]) for n, s in self._functions.stats().items()}
         return replace(
             summary,
             requests=sum(s.requests for s in scoring.values()),
             rejected=sum(s.rejected_events for s in scoring.values()),
+            failed_calls=self._functions.failed_calls(failed),
             scoring={n: s for n, s in scoring.items() if s.requests or s.cached_events},
         )
 

@@ -106,7 +106,13 @@ class DataError(RunError):
 
 
 class FunctionError(RunError):
-    """A JavaScript, Python or scoring function failed."""
+    """A JavaScript, Python or scoring function failed.
+
+    `certain` tells that `row` fails by itself; a limit of a whole batch was exceeded at a row that
+    need not be the one to blame.
+    """
+
+    certain: bool = True
 
 
 class InputError(RunError):

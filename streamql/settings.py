@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import units
+from . import on_error, units
 from .errors import UsageError, suggest
 from .projects import toml
 from .projects.shape import refuse_misfit
@@ -38,6 +38,8 @@ class Settings:
             `dead_letter` (as skip, and every event that is dropped goes to `dead_letters`).
         output_errors: what an output that fails does: `fail`, `retry` (what may pass is tried again
             for ever), or `drop` (as retry, and a row that the output does not take is dropped).
+        function_errors: what happens to a row for which a function fails that has no `on_error` of
+            its own: `fail`, `null`, `default: VALUE`, `skip` or `dead_letter`.
         arrival_field: the reserved key of events that holds their arrival time.
         metadata_field: the reserved key of events that holds their message's metadata.
         batch_rows: rows in one batch at most.
@@ -73,6 +75,7 @@ class Settings:
     compatibility_level: str = _setting("1.2", units.word("1.0", "1.1", "1.2"))
     input_errors: str = _setting("skip", units.word("skip", "fail", "dead_letter"))
     output_errors: str = _setting("fail", units.word("retry", "drop", "fail"))
+    function_errors: str = _setting("fail", on_error.policy_text)
     arrival_field: str | None = _setting(None, units.name)
     metadata_field: str | None = _setting(None, units.name)
     batch_rows: int = _setting(65_536, units.count(1, 10_000_000))
@@ -155,6 +158,13 @@ class Settings:
             raise UsageError(
                 "input_errors=dead_letter needs a place for the dead letters",
                 hint="--set dead_letters=FILE, or input_errors = skip or fail",
+            )
+        action = on_error.policy(self.function_errors).action
+        if action is on_error.OnError.DEAD_LETTER and self.dead_letters is None:
+            raise UsageError(
+                "function_errors=dead_letter needs a place for the dead letters",
+                hint="--set dead_letters=FILE, or function_errors = fail, null, default: VALUE "
+                "or skip",
             )
         return self
 

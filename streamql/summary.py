@@ -61,6 +61,8 @@ class JobSummary:
         requests: requests made to scoring functions.
         scoring: what the scoring functions did, by name; those that did nothing are left out.
         rejected: rows that could not be scored and that `on_error` decided about.
+        failed_calls: how many calls of JavaScript and Python functions failed, by function, and
+            `on_error` decided about.
         dropped: how many of an output's rows it did not take, so that they were dropped.
         checkpoints: what became of them; None for a job without.
 
@@ -72,6 +74,7 @@ class JobSummary:
     seconds: float
     requests: int = 0
     rejected: int = 0
+    failed_calls: Mapping[str, int] = field(default_factory=dict)
     scoring: Mapping[str, ScoringStats] = field(default_factory=dict)
     dropped: Mapping[str, int] = field(default_factory=dict)
     checkpoints: CheckpointOutcome | None = None
@@ -99,6 +102,7 @@ class JobSummary:
             "seconds": round(self.seconds, 3),
             "requests": self.requests,
             "rejected": self.rejected,
+            "failed_calls": sum(self.failed_calls.values()),
         }
 
     def sentences(self) -> list[str]:
@@ -133,6 +137,8 @@ class JobSummary:
         lines += [stats.sentence(name) for name, stats in self.scoring.items()]
         for name, count in self.dropped.items():
             lines.append(f"{count:,} of the rows to {name} did not fit there, dropped")
+        for name, count in self.failed_calls.items():
+            lines.append(f"{count:,} call{_s(count)} of udf.{name} failed: on_error decided")
         if self.rejected:
             lines.append(f"{self.rejected:,} row{_s(self.rejected)} not scored: on_error decided")
         return lines + (self.checkpoints.sentences() if self.checkpoints is not None else [])

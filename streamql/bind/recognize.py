@@ -341,3 +341,10 @@ def _refuse_remote(expr: Expr) -> None:
                 part.span,
                 "call it in a step of WITH, and match on its result",
             )
+        if isinstance(part, Call) and part.function.drops:
+            raise BindError(
+                f"the on_error of udf.{part.function.name} drops rows, which MATCH_RECOGNIZE "
+                "cannot do",
+                part.span,
+                "call it in a step of WITH, and match on its result",
+            )

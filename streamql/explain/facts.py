@@ -197,6 +197,12 @@ def _time(plan: SetTime, around: Around) -> Iterator[Fact]:
 
 def _score(plan: Score, around: Around) -> Iterator[Fact]:
     function: Any = plan.call.function
+    if function.drops:
+        yield "of", around.listed(plan.call.arguments)
+        if plan.guard is not None:
+            yield "only where", "the conditions around the call hold"
+        yield "on error", function.action
+        return
     settings = function.settings
     target = getattr(function, "url", None) or getattr(function, "path", None)
     if target is not None:

@@ -48,7 +48,7 @@ def title_of(plan: Plan) -> str:
             name = _APPLIED[function] if isinstance(function, str) else f"udf.{function.name}"
             return f"{'outer' if outer else 'cross'} apply {name} as {alias}"
         case Score(call=call):
-            return f"score udf.{call.function.name}"
+            return f"{'call' if call.function.drops else 'score'} udf.{call.function.name}"
         case Join(right_key=right, outer=outer):
             return f"{'left ' * outer}join {right}"
         case Lookup(reference=name, outer=outer):

@@ -39,7 +39,8 @@ class Function(ABC):
 
     With `by_event`, `call` gets two more columns behind the arguments: the time of each row
     (datetime) and the number of its event (bigint). With `takes_fields`, `call_fields` is asked
-    first for calls on one record.
+    first for calls on one record. With `drops`, rows for which it fails leave the stream: an
+    operator of its own calls it (`dropping.Dropping`).
     """
 
     name: str
@@ -48,6 +49,7 @@ class Function(ABC):
     external: ClassVar[bool] = True
     can_fail: bool = True
     by_event: bool = False
+    drops: ClassVar[bool] = False
     takes_fields: ClassVar[bool] = False
 
     @abstractmethod

@@ -212,7 +212,8 @@ def _of_functions(subject: Subject) -> Iterator[Diagnostic]:
 
 
 def _kind(function: Function) -> str | None:
-    return next((_KINDS[c.__name__] for c in type(function).__mro__ if c.__name__ in _KINDS), None)
+    kinds = type(getattr(function, "inner", function)).__mro__
+    return next((_KINDS[c.__name__] for c in kinds if c.__name__ in _KINDS), None)
 
 
 def _of_settings(subject: Subject, settings: Settings) -> Iterator[Diagnostic]:

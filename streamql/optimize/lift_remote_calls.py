@@ -1,8 +1,10 @@
 """Rule: remote calls leave the expressions and get operators of their own.
 
-There they are batched, sent in parallel and retried while other branches go on. A call inside a
+There they are batched, sent in parallel and retried while other branches go on. So do calls of
+functions that drop the rows for which they fail: only an operator can drop rows. A call inside a
 branch of CASE, behind AND or OR, or in COALESCE is made only for the rows that reach it: the
-conditions on the way to it become its guard. Equal calls under equal guards are made once.
+conditions on the way to it become its guard. Equal calls under equal guards are made once, unless
+they are volatile.
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ def lift_remote_calls(node: Plan) -> Plan:
     match node:
         case Join() | Lookup():
             raise BindError(
-                "a scoring function cannot stand in ON",
+                _refusal(found[0]),
                 found[0].span,
                 "call it in a WITH step that one side reads, or in WHERE",
             )
@@ -63,7 +65,17 @@ def lift_remote_calls(node: Plan) -> Plan:
 
 
 def _has_remote(expr: Expr) -> bool:
-    return any(isinstance(e, Call) and e.function.remote for e in walk(expr))
+    return any(isinstance(e, Call) and _leaves(e) for e in walk(expr))
+
+
+def _leaves(call: Call) -> bool:
+    return call.function.remote or call.function.drops
+
+
+def _refusal(expr: Expr) -> str:
+    if any(isinstance(e, Call) and e.function.remote for e in walk(expr)):
+        return "a scoring function cannot stand in ON"
+    return "a function cannot stand in ON when its on_error drops rows"
 
 
 @dataclass
@@ -99,7 +111,7 @@ class _Lifting:
                 return replace(expr, values=tuple(lifted))
             case _:
                 inner = rebuild(expr, lambda e: self.lift(e, guard))
-                if isinstance(inner, Call) and inner.function.remote:
+                if isinstance(inner, Call) and _leaves(inner):
                     return self._score(inner, guard)
                 return inner
 
@@ -119,8 +131,9 @@ class _Lifting:
         return replace(expr, branches=tuple(lifted), otherwise=self.lift(otherwise, reach))
 
     def _score(self, call: Call, guard: Expr | None) -> Expr:
+        once = call.function.volatility is not Volatility.VOLATILE
         for known, when, name in self.known:
-            if known == call and when == guard:
+            if once and known == call and when == guard:
                 return Lifted(call.type, call.span, name)
         name = f"call{len(self.known) + _depth(self.plan)}"
         self.known.append((call, guard, name))

@@ -131,7 +131,8 @@ class Score(_OneInput):
     guard: Expr | None
 
     def __str__(self) -> str:
-        return f"score udf.{self.call.function.name}"
+        function = self.call.function
+        return f"{'call' if function.drops else 'score'} udf.{function.name}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,6 +29,7 @@ from .graph import Graph, Node
 from .names import names_of
 from .operator import Operator
 from .operators.arrival import ArrivalOperator
+from .operators.call import CallOperator
 from .operators.filter import FilterOperator
 from .operators.narrow import NarrowOperator
 from .operators.project import ProjectOperator
@@ -136,6 +137,8 @@ class _Builder:
                 return UnnestOperator(function, argument, alias, outer)
             case SetTime():
                 return self._set_time(plan)
+            case Score(name=name, call=call, guard=guard) if call.function.drops:
+                return CallOperator(name, call, guard)
             case Score(name=name, call=call, guard=guard):
                 scorer = self.around.open_scorer(call.function)
                 return ScoreOperator(name, call, guard, scorer, id(plan) in self._unordered)

@@ -55,7 +55,7 @@ def clause_of(plan: Plan) -> Clause:
             return Clause(f"TIMESTAMP BY of {name}", advice, _span(value))
         case Union():
             return Clause("UNION", "it waits for the input that is furthest behind in time")
-        case Score(call=call):
+        case Score(call=call) if not call.function.drops:
             advice = "fewer rows in flight: parallel_requests and max_batch_count of the function"
             return Clause(f"udf.{call.function.name}", advice, call.span)
         case _:

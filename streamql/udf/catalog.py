@@ -8,13 +8,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .. import on_error
 from ..errors import UsageError
 from ..functions.aggregate import AggregateSpec
 from ..functions.registry import Function
+from ..functions.table import TableFunction
+from ..on_error import OnError
 from ..settings import Settings
 from . import fingerprint
 from .call_files import CallFiles
 from .dead_letters import DeadLetters
+from .forgiving import DroppingFunction, ForgivingFunction
 
 if TYPE_CHECKING:
     from .javascript import Runtimes, SourceFile
@@ -39,7 +43,7 @@ class Functions:
     def made_of(self) -> dict[str, str]:
         """Return the fingerprint of each function and aggregate by its lower-case alias."""
         return {
-            alias: fingerprint.with_settings(made, self._set_for(alias))
+            alias: fingerprint.with_settings(made, self._said(alias))
             for alias, made in self._made_of.items()
         }
 
@@ -64,7 +68,7 @@ class Functions:
         """
         made = made_of or fingerprint.of_python(type(function))
         self._made_of[function.name.lower()] = made
-        self._functions[function.name.lower()] = function
+        self._functions[function.name.lower()] = self._forgiving(function)
         self._aggregates.pop(function.name.lower(), None)
 
     def add_aggregate(self, alias: str, spec: AggregateSpec, made_of: str) -> None:
@@ -97,6 +101,10 @@ class Functions:
         texts = [source, *(helper.text for helper in library)]
         made_of = fingerprint.of_texts("javascript", texts)
         if is_aggregate(runtime, alias, source, file, library):
+            if "on_error" in self._set_for(alias):
+                raise UsageError(
+                    f"{alias}.on_error is no setting of an aggregate, which {alias} is"
+                )
             self.add_aggregate(
                 alias, load_aggregate(runtime, alias, source, file, library), made_of
             )
@@ -110,6 +118,8 @@ class Functions:
         if self._loop is None:
             self._loop = ScoringLoop()
         settings = {**given, **self._set_for(alias)}
+        if self._settings.function_errors != "fail":
+            settings.setdefault("on_error", self._settings.function_errors)
         for url in (spec, settings.get("signature", "")):
             if self._settings.allowed_hosts is not None and "://" in url:
                 refuse_host(alias, url, self._settings.allowed_hosts)
@@ -181,6 +191,16 @@ class Functions:
 
         return [f for f in self._functions.values() if isinstance(f, ModelFunction)]
 
+    def failed_calls(self, before: Mapping[str, int] | None = None) -> dict[str, int]:
+        """Return how many calls of each JavaScript or Python function failed, by its name, and
+        `on_error` decided about; with those `before`, only since then, and only where any did."""
+        now = {
+            f.name: f.failed for f in self._functions.values() if isinstance(f, ForgivingFunction)
+        }
+        if before is None:
+            return now
+        return {name: n - before.get(name, 0) for name, n in now.items() if n > before.get(name, 0)}
+
     def dead_letter(self) -> Callable[[Mapping[str, Any]], None] | None:
         """Return what takes the record of an event or row that is given up; None without a file."""
         if self._settings.dead_letters is None:
@@ -200,6 +220,34 @@ class Functions:
             self._javascript.close()
         if self._loop is not None:
             self._loop.close()
+
+    def _forgiving(self, function: Function) -> Function:
+        """Return what is called in place of a function, as its `on_error` or the job's says."""
+        if function.remote or hasattr(function, "settings") or isinstance(function, TableFunction):
+            return function  # models have an on_error that is their own
+        said = self._said(function.name).get("on_error", "fail")
+        try:
+            policy = on_error.policy(said)
+        except ValueError as error:
+            raise UsageError(f"{function.name}.on_error takes {error}, found {said!r}") from None
+        if policy.action is OnError.FAIL:
+            return function
+        if not policy.drops:
+            return ForgivingFunction(function, policy)
+        put = self.dead_letter()
+        if policy.action is OnError.DEAD_LETTER and put is None:
+            raise UsageError(
+                f"{function.name}.on_error=dead_letter needs a place for the dead letters",
+                hint="--set dead_letters=FILE, or on_error = fail, null, default: VALUE or skip",
+            )
+        return DroppingFunction(function, policy, put)
+
+    def _said(self, alias: str) -> dict[str, str]:
+        """Return the settings of a function, `on_error` as the job has it unless it has its own."""
+        said = self._set_for(alias)
+        if self._settings.function_errors == "fail" or alias.lower() in self._aggregates:
+            return said
+        return {"on_error": self._settings.function_errors, **said}
 
     def _set_for(self, alias: str) -> dict[str, str]:
         for name, values in self._settings.functions.items():

@@ -60,7 +60,8 @@ def reason(plan: Plan, caught: Batch | None, script: str, decided: str | None) -
         case Recognize():
             yield "it is part of no match, and hinders none"
         case Score(call=call):
-            yield f"udf.{call.function.name} could not score it, and on_error leaves it out"
+            failed = "fails for" if call.function.drops else "could not score"
+            yield f"udf.{call.function.name} {failed} it, and on_error leaves it out"
         case Analyze() | Narrow() | Project() | Scan() | Union() | Write():
             yield "what leaves is the same without it"
         case _:

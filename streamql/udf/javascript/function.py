@@ -116,15 +116,17 @@ class JavaScriptFunction(Function):
                 write(memory, arguments, count)
                 text = runtime.call(loop, count, *texts, speaker=f"udf.{self.name}")
             except CallStopped as stopped:
-                row = start + stopped.row
-                raise FunctionError(
+                error = FunctionError(
                     f"udf.{self.name}: {stopped.reason}, at row {stopped.row + 1:,} of the "
                     f"{count:,} of its batch",
                     hint=stopped.hint,
-                    row=row,
-                ) from None
-            except ScriptError as error:
-                raise FunctionError(f"udf.{self.name}: {str(error).splitlines()[0]}") from None
+                    row=start + stopped.row,
+                )
+                error.certain = count == 1  # the limit is that of the batch
+                raise error from None
+            except ScriptError as refused:
+                said = str(refused).splitlines()[0]
+                raise FunctionError(f"udf.{self.name}: {said}") from None
             status = int(memory[4:HEADER].view(np.int32)[0])
             if status == TOO_LONG:
                 return None

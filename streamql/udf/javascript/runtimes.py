@@ -28,13 +28,15 @@ class Runtimes:
         Raises UsageError for a name or a value that does not fit.
         """
         for name in given:
-            if name not in _NAMES:
+            if name not in (*_NAMES, "on_error"):
                 raise UsageError(
                     f"{alias} is a JavaScript function and has no setting {name!r}",
-                    hint=suggest(name, _NAMES) or "there is " + ", ".join(_NAMES),
+                    hint=suggest(name, (*_NAMES, "on_error"))
+                    or "there is " + ", ".join((*_NAMES, "on_error")),
                 )
         try:
-            mine = Settings.with_overrides(self._settings, given)
+            limited = {name: value for name, value in given.items() if name in _NAMES}
+            mine = Settings.with_overrides(self._settings, limited)
         except UsageError as error:
             raise UsageError(f"{alias}.{error.message}", hint=error.hint) from None
         limits = tuple(getattr(mine, name) for name in _NAMES)

@@ -73,7 +73,10 @@ class PythonFunction(Function):
         arrays = [c.combine_chunks() for c in columns]
         try:
             return self._checked(self._calls.once(*arrays), count)
-        except FunctionError:
+        except FunctionError as error:
+            if not error.certain and self.volatility is not Volatility.VOLATILE:
+                error.row = self._blamed(arrays, count) or 0
+                error.certain = self._fails(arrays, error.row, error.row + 1)
             raise
         except Failures as error:
             row = self._blamed(arrays, count)
@@ -92,16 +95,14 @@ class PythonFunction(Function):
             else:
                 column = column_from_arrow(pa.array(result))
         except (TypeError, ValueError) as error:
-            raise FunctionError(
+            raise _uncertain(
                 f"udf.{self.name} returned {type(result).__name__}, which is no column: {error}",
-                hint="return a pyarrow.Array, a numpy array or a list",
-                row=0,
+                "return a pyarrow.Array, a numpy array or a list",
             ) from None
         if len(column) != count:
-            raise FunctionError(
+            raise _uncertain(
                 f"udf.{self.name} returned {len(column):,} values for {count:,} rows",
-                hint="a vectorized function returns one value for each row",
-                row=0,
+                "a vectorized function returns one value for each row",
             )
         return column
 
@@ -125,7 +126,8 @@ class PythonFunction(Function):
 
     def _fails(self, arrays: list[pa.Array], start: int, stop: int) -> bool:
         try:
-            self._calls.once(*(a.slice(start, stop - start) for a in arrays))
+            some = [a.slice(start, stop - start) for a in arrays]
+            self._checked(self._calls.once(*some), stop - start)
         except Failures:
             return True
         return False
@@ -133,6 +135,13 @@ class PythonFunction(Function):
     def close(self) -> None:
         """End the loop of an async function."""
         self._calls.close()
+
+
+def _uncertain(message: str, hint: str) -> FunctionError:
+    """Return an error of a whole batch, of which no row is known to be to blame."""
+    error = FunctionError(message, hint=hint, row=0)
+    error.certain = False
+    return error
 
 
 def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:

@@ -16,6 +16,7 @@ from typing import Any
 from ... import units
 from ...errors import UsageError, suggest
 from ...functions.aggregate import AggregateSpec
+from ...on_error import policy_text
 from ..diversion import stdout_to_stderr
 from .aggregate import python_aggregate
 from .calls import CONCURRENCY
@@ -29,6 +30,7 @@ _SETTINGS: dict[str, units.Reader] = {
     "volatile": units.flag,
     "concurrency": units.count(1, 100_000),
     "columns": units.name,
+    "on_error": policy_text,
 }
 
 
@@ -43,7 +45,8 @@ def load_python(
     Args:
         alias: its name in queries.
         spec: where it is; modules are looked for in the current folder first.
-        given: settings as text: kind, vectorized, volatile, concurrency, columns.
+        given: settings as text: kind, vectorized, volatile, concurrency, columns, and
+            on_error, which the catalog minds.
     """
     place, _, name = spec.rpartition(":")
     settings = _settings(alias, given)
@@ -68,7 +71,8 @@ def load_python(
         return PythonTableFunction(
             alias, found, columns=columns, concurrency=concurrency, divert=True
         )
-    _only(alias, settings, ("kind", "vectorized", "volatile", "concurrency"), "a function")
+    known_settings = ("kind", "vectorized", "volatile", "concurrency", "on_error")
+    _only(alias, settings, known_settings, "a function")
     return PythonFunction(
         alias,
         found,

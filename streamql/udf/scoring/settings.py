@@ -5,16 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from functools import partial
 from typing import Any
-
-import orjson
 
 from ... import units
 from ...errors import UsageError, nearest, suggest
 from ...network.headers import read_header
 from ...network.secret import ADVICE, Secret
+from ...on_error import OnError as OnError
+from ...on_error import Policy as Policy
+from ...on_error import policy
 from ...types import Type, type_named
 from . import options
 from .options import option
@@ -26,44 +26,6 @@ from .tuner import Limits
 _BATCHES, _PARALLEL = Limits(1, 100_000), Limits(1, 100)
 """What `auto` tunes within."""
 _HEADER = "header."
-
-
-class OnError(Enum):
-    """What happens to a row that cannot be scored."""
-
-    FAIL = "fail"
-    NULL = "null"
-    DEFAULT = "default"
-    SKIP = "skip"
-    DEAD_LETTER = "dead_letter"
-
-
-@dataclass(frozen=True)
-class Policy:
-    """What happens to a row that cannot be scored, and the value it gets with DEFAULT."""
-
-    action: OnError = OnError.FAIL
-    default: Any = None
-
-    @property
-    def drops(self) -> bool:
-        """Whether such a row leaves the stream."""
-        return self.action in (OnError.SKIP, OnError.DEAD_LETTER)
-
-
-def _policy(value: str) -> Policy:
-    word, colon, rest = value.partition(":")
-    word = word.strip().lower()
-    if word == OnError.DEFAULT.value:
-        if not rest.strip():
-            raise ValueError("default: VALUE (a JSON value or a text), e.g. default: 0")
-        try:
-            return Policy(OnError.DEFAULT, orjson.loads(rest.strip()))
-        except orjson.JSONDecodeError:
-            return Policy(OnError.DEFAULT, rest.strip())
-    if colon or word not in {action.value for action in OnError}:
-        raise ValueError("fail, null, default: VALUE, skip or dead_letter")
-    return Policy(OnError(word))
 
 
 def type_of_answers(value: str) -> Type:
@@ -119,7 +81,7 @@ class ScoringSettings:
     total_timeout: float | None = option(None, options.duration(none=True), http_only=True)
     max_retries: int | None = option(None, units.count(0, 1_000_000), http_only=True)
     max_answer_bytes: int = option(100_000_000, units.size(1, 2**31), http_only=True)
-    on_error: Policy = option(Policy(), _policy)
+    on_error: Policy = option(Policy(), policy)
     returns: Type = option(Type.ANY, type_of_answers)
     key: Secret | None = option(None, options.secret, http_only=True)
     ca_file: str | None = option(None, options.file, http_only=True)
