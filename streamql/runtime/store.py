@@ -25,6 +25,12 @@ def open_storage(place: str) -> Storage:
     """Return the storage a path means. Nothing is made or locked yet."""
     if not place.strip():
         raise UsageError("--checkpoint is empty", hint="give a directory")
+    scheme, remote, _ = place.partition("://")
+    if remote:
+        raise UsageError(
+            f"checkpoints are kept in directories, and {scheme}:// is none",
+            hint="give a directory on a disk that survives the machine, or one that is mounted",
+        )
     return LocalStorage(place)
 
 
