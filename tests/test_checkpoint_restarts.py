@@ -264,10 +264,8 @@ def test_checkpoints_of_the_first_format_are_continued(name, tmp_path, monkeypat
     assert Run(TASKS[name], Path()).rows() == undisturbed(TASKS[name], tmp_path)
 
 
-def test_a_place_that_is_no_directory_is_refused(tmp_path):
-    with (
-        streamql.Engine() as engine,
-        pytest.raises(UsageError, match="kept in directories, and s3:// is none"),
-    ):
+def test_a_place_that_is_no_directory_is_refused():
+    with streamql.Engine() as engine:
         engine.register("a", [{"id": 1}])
-        engine.job("SELECT id INTO o FROM a", checkpoint="s3://bucket/state")
+        with pytest.raises(UsageError, match="kept in directories, and s3:// is none"):
+            engine.job("SELECT id INTO o FROM a", checkpoint="s3://bucket/state")
