@@ -9,7 +9,7 @@ import threading
 import pytest
 from adversary import Adversary, Reply
 from test_metrics import view_at
-from watched_process import Watched
+from watched_process import PATIENCE, Watched
 
 from streamql.errors import OutputError
 from streamql.runtime.delivery import OutputPolicy
@@ -60,6 +60,16 @@ def test_rows_that_an_output_does_not_take_are_counted(tmp_path):
     with sqlite3.connect(tmp_path / "t.db") as database:
         assert database.execute("SELECT a FROM t").fetchall() == [(1,), (2,)]
     database.close()
+
+
+def test_an_output_that_fails_ends_a_job_to_which_nothing_more_comes(tmp_path):
+    with sqlite3.connect(tmp_path / "t.db") as database:
+        database.execute("CREATE TABLE t (a INTEGER CHECK (a < 10))")
+    database.close()
+    with Watched(tmp_path, *COPY, "-o", f"out=sqlite://{tmp_path / 't.db'}?table=t") as job:
+        job.send({"a": 11})
+        assert job.process.wait(PATIENCE) == 3  # standard input is still open
+        assert "CHECK constraint failed" in job.process.stderr.read()
 
 
 def test_checkpoints_are_counted_and_measured(tmp_path):

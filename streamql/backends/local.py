@@ -188,9 +188,9 @@ def _run(
         continued.give(readers)
     writers = outputs.writers(job.settings.allowed_hosts, job.checkpointing is not None)
     delivery = OutputPolicy(job.settings.output_errors, job.dead_letter, job.warn)
-    for writer in writers.values():
-        if isinstance(writer, Counted):
-            writer.writer.policy = delivery
+    opened = [writer.writer for writer in writers.values() if isinstance(writer, Counted)]
+    for writer in opened:
+        writer.policy = delivery
     policies = {name: time_policy(job.settings, name in job.clocks) for name in readers}
     watched = None if job.watching is None else JobView(readers, writers, job.watching, delivery)
     targets = writers
@@ -206,6 +206,8 @@ def _run(
 
     def turned(status: JobStatus) -> None:
         limits.check()
+        for writer in opened:
+            writer.check()  # no further row may come that would tell
         if watched is not None:
             watched.turned(runner.checkpoints.saved if runner.checkpoints else None)
         if on_progress is not None:

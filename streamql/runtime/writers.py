@@ -75,7 +75,7 @@ class OutputWriter:
 
     def put(self, batch: Batch) -> None:
         """Take a batch; waits while the output is behind. Raises what writing raised."""
-        self._raise()
+        self.check()
         self.rows += batch.count
         self._batches.put(batch)
 
@@ -104,9 +104,10 @@ class OutputWriter:
         if not closed:
             self._batches.put(None)
             self._thread.join()
-        self._raise()
+        self.check()
 
-    def _raise(self) -> None:
+    def check(self) -> None:
+        """Raise what writing raised, if it did."""
         if self._error is not None:
             raise self._error
 
