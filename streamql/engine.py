@@ -307,7 +307,7 @@ class Engine:
             clocks,
             references,
             None if watch is None else Watching(watch, self._now, self._functions),
-            self._functions.dead_letter(),
+            self._functions.letters(),
             self._warn,
             checkpointing,
             stopping,

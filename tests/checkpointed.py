@@ -44,6 +44,7 @@ class Task:
     inputs: dict[str, list[dict]]
     settings: dict[str, object] = field(default_factory=dict)
     remote: Callable[[object], object] | None = None
+    functions: Callable[[streamql.Engine], None] | None = None
 
 
 TASKS = {
@@ -141,6 +142,8 @@ class Run:
                 engine.register_uri(name, str(self.folder / f"{name}.jsonl"))
             if self.task.remote is not None:
                 engine.add_function(FakeRemote("score", self.task.remote, delay=3))
+            if self.task.functions is not None:
+                self.task.functions(engine)
             self.blocks = 0
             counts: dict[str, int] = {}
 

@@ -20,6 +20,7 @@ from ..runtime.taken import Taken
 from ..runtime.writers import OutputWriter
 from ..settings import Settings
 from ..summary import CheckpointOutcome
+from ..udf.dead_letters import DeadLetters
 from .identified import identity_of
 
 
@@ -93,9 +94,10 @@ class Continued:
 
     checkpoint: Checkpoint
     outputs: Mapping[str, OutputState] = field(default_factory=dict)
+    letters: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        self.outputs = self.checkpoint.outputs
+        self.outputs, self.letters = self.checkpoint.outputs, self.checkpoint.letters
 
     def give(self, readers: Mapping[str, InputReader]) -> None:
         """Let readers begin where the checkpoint was taken, with the counters of then."""
@@ -120,6 +122,7 @@ class Continued:
         if any(reader.wait_for_more(stopping) for reader in waiting):
             return False
         self.outputs = self.checkpoint.finished
+        self.letters = self.checkpoint.finished_letters
         return True
 
 
@@ -129,10 +132,11 @@ def run_checkpointed(
     runner: Runner,
     start: int,
     record: Taken,
+    letters: DeadLetters | None,
 ) -> CheckpointOutcome:
     """Run a job from where its checkpoint says, and take the next ones. Raises RunError.
 
-    `record` is told of those that are complete.
+    `record` is told of those that are complete; `letters` are the job's dead letters.
     """
     outputs = _outputs(runner.writers)
     resumed = None if continued is None else continued.checkpoint.epoch
@@ -147,15 +151,20 @@ def run_checkpointed(
         checkpointing.reached or _nothing,
         runner.progress.set,
         record,
+        letters,
     )
     idle = False
     try:
         if continued is not None:
             idle = continued.is_idle(runner.readers, runner.stopping)
             coordinator.restore(continued.checkpoint)
-            for state in continued.outputs.values():
+            for key, state in continued.outputs.items():
                 for name, rows in state.rows.items():
                     runner.writers[name].rows = rows
+                if state.dropped:
+                    outputs[key].writer.dropped = state.dropped
+        if letters is not None:
+            _resume_letters(letters, continued)
         _resume(outputs, None if continued is None else continued.outputs)
     except BaseException:
         runner.abandon()
@@ -186,6 +195,14 @@ def _outputs(writers: Mapping[str, Any]) -> dict[str, Output]:
 
 def _rows(members: Mapping[str, Any]) -> dict[str, int]:
     return {name: share.rows for name, share in members.items()}
+
+
+def _resume_letters(letters: DeadLetters, continued: Continued | None) -> None:
+    """Let the dead letters go on after a checkpoint, or begin. Raises OutputError."""
+    if continued is None:
+        letters.resume(None)
+    elif continued.letters is not None:  # else it was taken without a file for them
+        letters.resume(continued.letters)
 
 
 def _resume(outputs: Mapping[str, Output], states: Mapping[str, OutputState] | None) -> None:

@@ -30,6 +30,7 @@ from ..settings import Settings
 from ..summary import JobSummary
 
 if TYPE_CHECKING:
+    from ..udf.dead_letters import DeadLetters
     from .continued import Checkpointing, Continued
 
 
@@ -45,7 +46,7 @@ class LocalJob:
         clocks: the clock, in ticks, of each live input, by which its events arrive.
         references: the reference data, by name.
         warn: told what a person should know while the job runs.
-        dead_letter: takes the record of an event or row that is given up; None: it is lost.
+        letters: take the record of an event or row that is given up; None: it is lost.
         watching: who wants to see how the job goes.
         checkpointing: where and how checkpoints are taken; None: the job has none.
         stopping: set to end the job before its inputs end.
@@ -60,7 +61,7 @@ class LocalJob:
     clocks: Mapping[str, Callable[[], int]] = field(default_factory=dict)
     references: Mapping[str, ReferenceData] = field(default_factory=dict)
     watching: Watching | None = None
-    dead_letter: Callable[[Mapping[str, Any]], None] | None = None
+    letters: DeadLetters | None = None
     warn: Callable[[str], None] | None = None
     checkpointing: Checkpointing | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -177,9 +178,10 @@ def _run(
         scorer.on_progress = progress.set
         return scorer
 
+    put = None if job.letters is None else job.letters.put
     if job.settings.input_errors == "dead_letter":
         for reader in readers.values():
-            reader.letters.put = job.dead_letter
+            reader.letters.put = put
     reports = {
         name: TimeReport(reader.counts.invalid_time, reader.counts.times, reader.letters)
         for name, reader in readers.items()
@@ -187,7 +189,7 @@ def _run(
     if continued is not None:
         continued.give(readers)
     writers = outputs.writers(job.settings.allowed_hosts, job.checkpointing is not None)
-    delivery = OutputPolicy(job.settings.output_errors, job.dead_letter, job.warn)
+    delivery = OutputPolicy(job.settings.output_errors, put, job.warn)
     opened = [writer.writer for writer in writers.values() if isinstance(writer, Counted)]
     for writer in opened:
         writer.policy = delivery
@@ -224,7 +226,9 @@ def _run(
             from .continued import run_checkpointed
 
             record = Taken() if watched is None else watched.taken
-            outcome = run_checkpointed(job.checkpointing, continued, runner, job.start, record)
+            outcome = run_checkpointed(
+                job.checkpointing, continued, runner, job.start, record, job.letters
+            )
     return JobSummary(
         {name: reader.counts for name, reader in readers.items()},
         {name: writer.rows for name, writer in writers.items()},

@@ -125,6 +125,9 @@ def _shown(manifest: dict[str, Any]) -> Iterator[str]:
         for entry in outputs.values():
             for name, rows in entry["rows"].items():
                 yield f"output {name}{after}: {rows:,} rows to {entry['name']}, {entry['delivery']}"
+    letters = manifest.get("finished_letters") or manifest.get("letters")
+    if letters is not None:
+        yield f"dead letters: {letters['bytes']:,} bytes"
 
 
 def _place(entry: dict[str, Any]) -> str:

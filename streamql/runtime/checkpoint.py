@@ -71,12 +71,17 @@ class NodeState:
 
 @dataclass(frozen=True)
 class OutputState:
-    """What an output's sink left in `prepare`, and how many rows each output that it takes got."""
+    """What an output's sink left in `prepare`, and how many rows each output that it takes got.
+
+    Attributes:
+        dropped: how many of the rows it did not take, so that they were dropped.
+    """
 
     state: Any
     rows: Mapping[str, int]
     name: str = ""
     delivery: str = ""
+    dropped: int = 0
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,8 @@ class Checkpoint:
         inputs, nodes, outputs: by name.
         finished: the outputs after the end of all inputs; None before. Operators and `outputs` are
             those before the end, so that longer inputs can be continued.
+        letters, finished_letters: how far the dead letters are, in the same way; None: the job has
+            no place for them.
     """
 
     epoch: int
@@ -102,6 +109,8 @@ class Checkpoint:
     nodes: Mapping[str, NodeState] = field(default_factory=dict)
     outputs: Mapping[str, OutputState] = field(default_factory=dict)
     finished: Mapping[str, OutputState] | None = None
+    letters: Mapping[str, Any] | None = None
+    finished_letters: Mapping[str, Any] | None = None
 
 
 class _Summed:
@@ -180,7 +189,9 @@ def checkpoint_of(manifest: Mapping[str, Any], data: memoryview) -> Checkpoint:
 
     def outputs(entries: Mapping[str, Any]) -> dict[str, OutputState]:
         return {
-            name: OutputState(state(e["state"]), e["rows"], e["name"], e["delivery"])
+            name: OutputState(
+                state(e["state"]), e["rows"], e["name"], e["delivery"], e.get("dropped", 0)
+            )
             for name, e in entries.items()
         }
 
@@ -200,6 +211,8 @@ def checkpoint_of(manifest: Mapping[str, Any], data: memoryview) -> Checkpoint:
         },
         outputs(manifest["outputs"]),
         None if finished is None else outputs(finished),
+        manifest.get("letters"),
+        manifest.get("finished_letters"),
     )
 
 
@@ -217,7 +230,13 @@ def _plain(checkpoint: Checkpoint, place: Callable[[], dict[str, int]]) -> dict[
 
     def outputs(states: Mapping[str, OutputState]) -> dict[str, Any]:
         return {
-            name: {"name": o.name, "delivery": o.delivery, "rows": dict(o.rows), "state": place()}
+            name: {
+                "name": o.name,
+                "delivery": o.delivery,
+                "rows": dict(o.rows),
+                "dropped": o.dropped,
+                "state": place(),
+            }
             for name, o in states.items()
         }
 
@@ -245,13 +264,19 @@ def _plain(checkpoint: Checkpoint, place: Callable[[], dict[str, int]]) -> dict[
         "operators": nodes,
         "outputs": outputs(checkpoint.outputs),
         "finished": None if checkpoint.finished is None else outputs(checkpoint.finished),
+        "letters": checkpoint.letters,
+        "finished_letters": checkpoint.finished_letters,
     }
 
 
 def finished(
-    checkpoint: Checkpoint, epoch: int, time: str, outputs: Mapping[str, OutputState]
+    checkpoint: Checkpoint,
+    epoch: int,
+    time: str,
+    outputs: Mapping[str, OutputState],
+    letters: Mapping[str, Any] | None,
 ) -> Checkpoint:
     """Return the last checkpoint of a job: that before the end, with the outputs after it."""
     if checkpoint.finished is not None:
         raise InternalError("a job finishes once")
-    return replace(checkpoint, epoch=epoch, time=time, finished=outputs)
+    return replace(checkpoint, epoch=epoch, time=time, finished=outputs, finished_letters=letters)

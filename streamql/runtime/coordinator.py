@@ -15,14 +15,17 @@ queue of the output, and belongs to the next checkpoint. One is in progress at a
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from ..connectors.contract import Sink, SinkState
-from ..errors import CheckpointError
+from ..connectors.contract import Sink
+from ..errors import CheckpointError, RunError
 from .checkpoint import Checkpoint, InputState, NodeState, OutputState, finished
 from .counted import packed
 from .graph import Graph, Node
@@ -31,6 +34,9 @@ from .readers import InputReader
 from .store import Store
 from .taken import Taken
 from .writers import Asked, OutputWriter
+
+if TYPE_CHECKING:
+    from ..udf.dead_letters import DeadLetters
 
 POINTS = ("snapshot", "prepared", "written", "saved", "committed")
 """The places between two steps, by the step before them; "written": before the rename."""
@@ -73,6 +79,7 @@ class Coordinator:
             a block. What it raises ends the job as a crash would.
         wake: called when one is complete.
         record: is told of each that is complete.
+        letters: the dead letters, if the job has a place for them.
     """
 
     store: Store
@@ -85,6 +92,7 @@ class Coordinator:
     reached: Callable[[str], None]
     wake: Callable[[], None]
     record: Taken = field(default_factory=Taken)
+    letters: DeadLetters | None = None
     saved: int | None = None
     _ended: set[str] = field(default_factory=set)
     _moved: bool = True
@@ -192,13 +200,20 @@ class Coordinator:
 
     def _begin(self, checkpoint: Checkpoint, last: bool = False) -> None:
         """Let the outputs prepare, and save the rest behind the pipeline's back."""
+        if self.letters is not None:
+            self.letters.cut()
         self.reached("snapshot")
         self._moved = False
         if last:  # its snapshot was taken before the last rows went out
             self._began = time.monotonic()
         epoch = self.store.next_epoch()
         prepares = [
-            (name, output, dict(output.rows()), output.writer.ask(lambda s: _prepared(s, epoch)))
+            (
+                name,
+                output,
+                dict(output.rows()),
+                output.writer.ask(partial(self._prepare, output.writer, epoch)),
+            )
             for name, output in self.outputs.items()
         ]
         self._thread = threading.Thread(
@@ -218,14 +233,13 @@ class Coordinator:
     ) -> None:
         try:
             outputs = {
-                name: OutputState(state, rows, sink, delivery)
-                for name, _, rows, asked in prepares
-                for state, sink, delivery in [asked.result()]
+                name: replace(asked.result(), rows=rows) for name, _, rows, asked in prepares
             }
+            letters = self._prepare_letters()
             self.reached("prepared")
             now = datetime.now(UTC).isoformat(timespec="milliseconds")
             if last:
-                whole = finished(checkpoint, epoch, now, outputs)
+                whole = finished(checkpoint, epoch, now, outputs, letters)
             else:
                 whole = Checkpoint(
                     epoch,
@@ -235,6 +249,7 @@ class Coordinator:
                     checkpoint.inputs,
                     checkpoint.nodes,
                     outputs,
+                    letters=letters,
                 )
                 if self._before_end is checkpoint:
                     self._before_end = whole
@@ -249,11 +264,25 @@ class Coordinator:
             self.store.prune()
         except BaseException as error:  # noqa: BLE001 - raised in the pipeline's thread
             self._error = error
+            if self.letters is not None:
+                with contextlib.suppress(RunError):
+                    self.letters.release()  # nobody waits for a checkpoint that will not be
         self.wake()
 
+    def _prepare(self, writer: OutputWriter, epoch: int, sink: Sink) -> OutputState:
+        """Let an output prepare, in its thread: what it drops from here on comes after."""
+        state = sink.prepare(epoch)
+        if self.letters is not None:
+            self.letters.cut(writer.name)
+        return OutputState(state, {}, sink.name, sink.delivery, writer.dropped)
 
-def _prepared(sink: Sink, epoch: int) -> tuple[SinkState, str, str]:
-    return sink.prepare(epoch), sink.name, sink.delivery
+    def _prepare_letters(self) -> dict[str, Any] | None:
+        """Return how far the dead letters are: all parts of the job have added theirs."""
+        if self.letters is None:
+            return None
+        state = self.letters.prepare()
+        self.letters.release()
+        return state
 
 
 def _state_of(node: Node) -> NodeState:

@@ -97,6 +97,15 @@ class OutputWriter:
         """Whether a checkpoint should be taken soon: so much waits to be committed."""
         return self._sink.full
 
+    @property
+    def dropped(self) -> int:
+        """How many rows the output did not take, so that they were dropped."""
+        return self.policy.dropped.get(self.name, 0)
+
+    @dropped.setter
+    def dropped(self, count: int) -> None:
+        self.policy.dropped[self.name] = count
+
     def finish(self) -> None:
         """Write what is left and close; once is enough. Raises what writing raised."""
         with self._closing:

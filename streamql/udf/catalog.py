@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .. import on_error
 from ..errors import UsageError
@@ -126,8 +126,8 @@ class Functions:
         made = model_function(alias, spec, settings, self._loop, self._calls.replayed())
         made.recorder = self._calls.recorder()
         made.on_warning = self._on_warning
-        if (put := self.dead_letter()) is not None:
-            made.on_dead_letter = lambda letter: put({"kind": "function", **letter})
+        if (letters := self.letters()) is not None:
+            made.on_dead_letter = lambda letter: letters.put({"kind": "function", **letter})
         self.add(made, fingerprint.with_settings(fingerprint.of_model(spec), given))
 
     def add_spec(self, alias: str, spec: str) -> None:
@@ -201,13 +201,13 @@ class Functions:
             return now
         return {name: n - before.get(name, 0) for name, n in now.items() if n > before.get(name, 0)}
 
-    def dead_letter(self) -> Callable[[Mapping[str, Any]], None] | None:
+    def letters(self) -> DeadLetters | None:
         """Return what takes the record of an event or row that is given up; None without a file."""
         if self._settings.dead_letters is None:
             return None
         if self._dead_letters is None:
             self._dead_letters = DeadLetters(Path(self._settings.dead_letters))
-        return self._dead_letters.put
+        return self._dead_letters
 
     def close(self) -> None:
         """Let go of V8, of the connections and of the files of calls and dead letters."""
@@ -234,13 +234,13 @@ class Functions:
             return function
         if not policy.drops:
             return ForgivingFunction(function, policy)
-        put = self.dead_letter()
-        if policy.action is OnError.DEAD_LETTER and put is None:
+        letters = self.letters()
+        if policy.action is OnError.DEAD_LETTER and letters is None:
             raise UsageError(
                 f"{function.name}.on_error=dead_letter needs a place for the dead letters",
                 hint="--set dead_letters=FILE, or on_error = fail, null, default: VALUE or skip",
             )
-        return DroppingFunction(function, policy, put)
+        return DroppingFunction(function, policy, letters.put if letters is not None else None)
 
     def _said(self, alias: str) -> dict[str, str]:
         """Return the settings of a function, `on_error` as the job has it unless it has its own."""

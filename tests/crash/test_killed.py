@@ -39,7 +39,7 @@ JOBS = {
     ),
 }
 EVENTS = 14_000
-LONGER = {"filter": 7, "lag": 3, "scoring": 2}
+LONGER = {"filter": 7, "lag": 3, "scoring": 2, "letters": 4}
 """Jobs that get so many times the events: they would have ended before they were killed enough."""
 
 
@@ -174,6 +174,66 @@ def test_rows_of_a_killed_job_are_in_a_postgresql_table_once(postgres, tmp_path)
 
 def pairs(done: KilledJob) -> list[tuple[int, float]]:
     return [tuple(json.loads(line).values()) for line in rows(done)]
+
+
+# -- dead letters ---------------------------------------------------------------------------------
+
+FUNCTION = """
+def odd(amount):
+    if amount % 7 == 0:
+        raise ValueError("seven")
+    return amount
+"""
+GIVEN_UP = (
+    "--set=input_errors=dead_letter",
+    "--set=function_errors=dead_letter",
+    "--set=output_errors=drop",
+    "--set=dead_letters=dead.jsonl",
+    "--set=out_of_order=2s",
+    "--set=policy=drop",
+)
+
+
+def giving_up(folder: Path, events: Path) -> KilledJob:
+    """Return a job of which each part has much to give up: events, calls and rows."""
+    folder.mkdir()
+    (folder / "odd.py").write_text(FUNCTION)
+    with closing(sqlite3.connect(folder / "o.db")) as database:
+        database.execute("CREATE TABLE fares (id INTEGER, amount INTEGER NOT NULL)")
+    return KilledJob(
+        folder,
+        "SELECT id, udf.odd(amount) AS amount INTO o FROM a TIMESTAMP BY at",
+        {"a": events / "a.jsonl"},
+        {"o": "sqlite:///{folder}/o.db?table=fares"},
+        (*SMALL, *GIVEN_UP, f"--function=odd={folder / 'odd.py'}:odd"),
+    )
+
+
+def test_dead_letters_of_a_killed_job_are_there_once(tmp_path):
+    events = written(tmp_path, LONGER["letters"])
+    lines = (events / "a.jsonl").read_text().splitlines()
+    for number in range(50, len(lines), 97):
+        lines[number] = lines[number][:30]
+    (events / "a.jsonl").write_text("\n".join(lines))
+    whole = giving_up(tmp_path / "whole", events)
+    whole.whole()
+    killed = giving_up(tmp_path / "killed", events)
+    killed.survive(SEED)
+    assert letters(killed) == letters(whole), f"seed {SEED}"
+    for job in (killed, whole):
+        with closing(sqlite3.connect(job.folder / "o.db")) as database:
+            count, distinct = database.execute(
+                "SELECT COUNT(*), COUNT(DISTINCT id) FROM fares"
+            ).fetchone()
+        assert count == distinct
+        assert count + len(letters(job)) == len(lines), f"seed {SEED}"
+
+
+def letters(done: KilledJob) -> list[tuple]:
+    """Return what each dead letter says, but for the time, in the order of events."""
+    found = [json.loads(line) for line in (done.folder / "dead.jsonl").read_text().splitlines()]
+    assert {letter["kind"] for letter in found} == {"input", "function", "output"}
+    return sorted((n["event"], n["kind"], n["reason"], n["text"]) for n in found)
 
 
 # -- a process that is stopped for a while --------------------------------------------------------
