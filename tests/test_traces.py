@@ -2,59 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from adversary import Adversary, Reply
+from collector import Collector, attributes
 from watched_process import environment
 
 QUERY = "SELECT udf.score(a) AS s INTO o FROM input"
-
-
-class Collector(HTTPServer):
-    """Takes what is sent to it, as an OpenTelemetry collector does."""
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.requests = []
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.shutdown()
-        self.server_close()
-        self._thread.join()
-
-    @property
-    def spans(self):
-        return [
-            span
-            for _, _, body in self.requests
-            for resource in body["resourceSpans"]
-            for scope in resource["scopeSpans"]
-            for span in scope["spans"]
-        ]
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        self.server.requests.append((self.path, dict(self.headers), body))
-        self.send_response(200)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"{}")
-
-    def log_message(self, *_):
-        pass
 
 
 def run(folder, *arguments, **variables):
@@ -62,10 +18,6 @@ def run(folder, *arguments, **variables):
     return subprocess.run(
         command, capture_output=True, text=True, cwd=folder, env=environment(**variables)
     )
-
-
-def attributes(span):
-    return {a["key"]: next(iter(a["value"].values())) for a in span["attributes"]}
 
 
 def test_a_job_and_its_requests_are_spans_of_one_trace(tmp_path):
@@ -86,8 +38,7 @@ def test_a_job_and_its_requests_are_spans_of_one_trace(tmp_path):
             OTEL_SERVICE_NAME="fares",
         )
     assert done.returncode == 0, done.stderr
-    path, headers, body = collector.requests[0]
-    assert path == "/v1/traces"
+    headers, body = collector.of("/v1/traces")[0]
     assert headers["Authorization"] == "Bearer abc"
     resource = attributes(body["resourceSpans"][0]["resource"])
     assert resource["service.name"] == "fares"
@@ -140,11 +91,14 @@ def test_a_failure_is_the_status_of_the_job(tmp_path):
     assert job["status"] == {"code": 2, "message": "DataError"}
 
 
-@pytest.mark.parametrize("variables", [{}, {"OTEL_TRACES_EXPORTER": "none"}])
-def test_without_a_place_for_traces_nothing_is_loaded(tmp_path, variables):
+NONE = {"OTEL_TRACES_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none"}
+
+
+@pytest.mark.parametrize("variables", [{}, NONE])
+def test_without_a_place_for_telemetry_nothing_is_loaded(tmp_path, variables):
     (tmp_path / "e.jsonl").write_text('{"a":1}\n')
     if variables:
-        variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://127.0.0.1:9"
+        variables = {**variables, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
     code = (
         "import sys; from streamql.cli import main; "
         "main(['run', '-q', 'SELECT a FROM input', '-i', 'e.jsonl'], standalone_mode=False); "

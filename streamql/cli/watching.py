@@ -1,4 +1,4 @@
-"""`--metrics` and traces: how a job that runs can be looked at from outside."""
+"""`--metrics` and telemetry: how a job that runs can be looked at from outside."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .report import say
+from .report import say, warn
 
 if TYPE_CHECKING:
     from ..runtime.view import JobView
 
-_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 Watch = Callable[["JobView"], None]
 
 
@@ -30,12 +29,12 @@ def watching_flags(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def watched(ctx: click.Context, metrics: str | None) -> Iterator[Watch | None]:
-    """Serve figures and send traces if that is wished; give what a job's view is to be handed to.
+    """Serve figures and send telemetry if that is wished; give what a job's view is handed to.
 
     Raises UsageError before the job begins when nothing can listen there, or nothing can be sent.
     """
-    with _served(ctx, metrics) as show, _traced() as trace:
-        wanted = [each for each in (show, trace) if each is not None]
+    with _served(ctx, metrics) as show, _sent(ctx) as send:
+        wanted = [each for each in (show, send) if each is not None]
 
         def watch(view: JobView) -> None:
             for each in wanted:
@@ -45,27 +44,34 @@ def watched(ctx: click.Context, metrics: str | None) -> Iterator[Watch | None]:
 
 
 @contextmanager
-def _traced() -> Iterator[Watch | None]:
-    """Send traces where OpenTelemetry's standard variables name a place for them."""
-    off = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
-    off |= os.environ.get("OTEL_TRACES_EXPORTER", "otlp") == "none"
-    if off or not any(os.environ.get(name) for name in _ENDPOINTS):
+def _sent(ctx: click.Context) -> Iterator[Watch | None]:
+    """Send traces and figures where OpenTelemetry's standard variables name a place for them."""
+    if not any(name.startswith("OTEL_") for name in os.environ):
+        yield None
+        return
+    from ..telemetry.wanted import wanted
+
+    signals = wanted(os.environ)
+    if not signals:
         yield None
         return
     try:
-        from ..telemetry.traces import Traces
+        from ..telemetry.sent import Sent
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "opentelemetry":
             raise
         from ..errors import UsageError
 
-        name = next(name for name in _ENDPOINTS if os.environ.get(name))
+        name = next(name for name in os.environ if name.startswith("OTEL_"))
+        off = " ".join(f"OTEL_{signal}_EXPORTER=none" for signal in signals)
         raise UsageError(
-            f"{name} asks for traces, and OpenTelemetry is not installed",
-            hint="pip install 'streamql[otel]', or OTEL_TRACES_EXPORTER=none",
+            f"{name} asks for telemetry, and OpenTelemetry is not installed",
+            hint=f"pip install 'streamql[otel]', or {off}",
         ) from None
-    with Traces() as traces:
-        yield traces.show
+    from .. import __version__
+
+    with Sent(signals, os.environ, __version__, lambda text: warn(text, ctx)) as sent:
+        yield sent.show
 
 
 @contextmanager

@@ -67,3 +67,9 @@ class Collector(Protocol):
 def labelled(**labels: str) -> Labels:
     """Return labels as the key of a value."""
     return tuple(labels.items())
+
+
+def info(version: str) -> Metric:
+    """Return the figure that tells the version at work."""
+    values: Values = {labelled(version=version): 1.0}
+    return Metric("streamql_info", "gauge", "The version at work.", values)

@@ -109,6 +109,7 @@ class JobView:
         self._saved: int | None = None
         self._saved_at = self._began
         self._delays: dict[str, Histogram] = {}
+        self.taken.listeners.append(self._completed)
 
     # -- told by the job --------------------------------------------------------------------
 
@@ -124,6 +125,10 @@ class JobView:
         self._turned = self.seconds()
         if saved != self._saved:
             self._saved, self._saved_at = saved, self._turned
+
+    def _completed(self, epoch: int, _seconds: float, _size: int) -> None:
+        """A checkpoint is complete, maybe the last, behind which the pipeline goes no further."""
+        self._saved, self._saved_at = epoch, self.seconds()
 
     def timed(self, name: str, target: Target) -> Target:
         """Return an output's target that takes down how old rows are when they get there."""

@@ -1,1 +1,1 @@
-"""How a running job is watched from outside: figures and health over HTTP, traces."""
+"""How a running job is watched from outside: over HTTP, and through OpenTelemetry."""

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import UsageError
-from ..runtime.metrics import Metric, labelled
+from ..runtime.metrics import Metric, info
 from .address import Address
 from .prometheus import Exposition
 
@@ -69,9 +69,7 @@ class MetricsServer:
         self._thread.join()
 
     def _metrics(self) -> Iterator[Metric]:
-        yield Metric(
-            "streamql_info", "gauge", "The version at work.", {labelled(version=self._version): 1.0}
-        )
+        yield info(self._version)
         if self._view is not None:
             yield from self._view.metrics()
 

@@ -1,22 +1,15 @@
 """Traces for OpenTelemetry: a span for the job, one for each request and each checkpoint.
 
-They are sent as OTLP over HTTP, in its JSON form, to where the standard variables say
-(`OTEL_EXPORTER_OTLP_ENDPOINT` and its kin). Loaded only when traces are wished; needs the extra
-`streamql[otel]`.
+Loaded only when traces are wished; needs the extra `streamql[otel]`.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import time
-import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import unquote
 
-from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace import (
@@ -28,10 +21,11 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
+from .otlp import Sender, attributes, resource
+
 if TYPE_CHECKING:  # it is made before what a run needs is loaded, in its order
     from ..runtime.view import JobView
 
-_DEFAULT = "http://localhost:4318"
 _KINDS = {SpanKind.INTERNAL: 1, SpanKind.SERVER: 2, SpanKind.CLIENT: 3}
 _NANOSECONDS = 1_000_000_000
 
@@ -39,12 +33,11 @@ _NANOSECONDS = 1_000_000_000
 class Traces:
     """Spans of one job. A context manager around it: a failure is the job's status."""
 
-    def __init__(self, exporter: SpanExporter | None = None) -> None:
+    def __init__(self, exporter: SpanExporter, version: str) -> None:
         self._view: JobView | None = None
-        service = os.environ.get("OTEL_SERVICE_NAME") or "streamql"
-        self._provider = TracerProvider(resource=Resource.create({"service.name": service}))
-        self._provider.add_span_processor(BatchSpanProcessor(exporter or OtlpJson.of(os.environ)))
-        self._tracer: Tracer = self._provider.get_tracer("streamql")
+        self._provider = TracerProvider(resource=resource(version), shutdown_on_exit=False)
+        self._provider.add_span_processor(BatchSpanProcessor(exporter))
+        self._tracer: Tracer = self._provider.get_tracer("streamql", version)
 
     def __enter__(self) -> Self:
         self._job = self._tracer.start_span("job")
@@ -65,6 +58,9 @@ class Traces:
         if error is not None:
             self._job.set_status(Status(StatusCode.ERROR, type(error).__name__))
         self._job.end()
+
+    def close(self) -> None:
+        """Send what is left."""
         self._provider.shutdown()
 
     def show(self, view: JobView) -> None:
@@ -107,38 +103,20 @@ class Traces:
         span.end(end)
 
 
-class OtlpJson(SpanExporter):
-    """Sends spans as OTLP over HTTP in its JSON form; what cannot be sent is lost, quietly."""
+class OtlpSpans(SpanExporter):
+    """Sends spans to a collector."""
 
-    def __init__(self, url: str, headers: Mapping[str, str], timeout: float) -> None:
-        self._url = url
-        self._headers = {**headers, "content-type": "application/json"}
-        self._timeout = timeout
-
-    @classmethod
-    def of(cls, variables: Mapping[str, str]) -> Self:
-        """Return the exporter that OpenTelemetry's standard variables describe."""
-        prefix = "OTEL_EXPORTER_OTLP_"
-        base = variables.get(f"{prefix}ENDPOINT") or _DEFAULT
-        url = variables.get(f"{prefix}TRACES_ENDPOINT") or f"{base.rstrip('/')}/v1/traces"
-        listed = variables.get(f"{prefix}TRACES_HEADERS") or variables.get(f"{prefix}HEADERS") or ""
-        pairs = (pair.partition("=") for pair in listed.split(",") if "=" in pair)
-        headers = {name.strip(): unquote(value.strip()) for name, _, value in pairs}
-        return cls(url, headers, float(variables.get(f"{prefix}TIMEOUT") or 10))
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        body = json.dumps(body_of(spans)).encode()
-        request = urllib.request.Request(self._url, body, self._headers)  # noqa: S310
-        try:
-            with urllib.request.urlopen(request, timeout=self._timeout):  # noqa: S310
-                return SpanExportResult.SUCCESS
-        except (OSError, ValueError):
-            return SpanExportResult.FAILURE
+        sent = self._sender.send(body_of(spans))
+        return SpanExportResult.SUCCESS if sent else SpanExportResult.FAILURE
 
 
 def body_of(spans: Sequence[ReadableSpan]) -> dict[str, Any]:
     """Return the body of a request that brings spans of one job."""
-    resource = {"attributes": _attributes(spans[0].resource.attributes)} if spans else {}
+    resource = {"attributes": attributes(spans[0].resource.attributes)} if spans else {}
     scoped = {"scope": {"name": "streamql"}, "spans": [_span(span) for span in spans]}
     return {"resourceSpans": [{"resource": resource, "scopeSpans": [scoped]}]}
 
@@ -152,7 +130,7 @@ def _span(span: ReadableSpan) -> dict[str, Any]:
         "kind": _KINDS.get(span.kind, 0),
         "startTimeUnixNano": str(span.start_time),
         "endTimeUnixNano": str(span.end_time),
-        "attributes": _attributes(span.attributes or {}),
+        "attributes": attributes(span.attributes or {}),
         "status": {"code": span.status.status_code.value},
     }
     if span.status.description:
@@ -160,19 +138,3 @@ def _span(span: ReadableSpan) -> dict[str, Any]:
     if span.parent is not None:
         found["parentSpanId"] = f"{span.parent.span_id:016x}"
     return found
-
-
-def _attributes(values: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [{"key": name, "value": _value(value)} for name, value in values.items()]
-
-
-def _value(value: Any) -> dict[str, Any]:
-    match value:
-        case bool():
-            return {"boolValue": value}
-        case int():
-            return {"intValue": str(value)}
-        case float():
-            return {"doubleValue": value}
-        case _:
-            return {"stringValue": str(value)}
