@@ -263,9 +263,9 @@ class Engine:
         """
         names = [n for n in input_names(parse(script)) if not self._inputs.has(n)]
         if len(names) != 1:
-            listed = ", ".join(names) or "none"
+            left = f"{len(names)} open: {', '.join(names)}" if names else "none left"
             raise UsageError(
-                f"--input {uri} names no input, and the query has {len(names)} open: {listed}",
+                f"--input {uri} names no input, and the query has {left}",
                 hint="write --input NAME=" + uri,
             )
         self.register_uri(names[0], uri)

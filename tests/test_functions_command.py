@@ -1,8 +1,6 @@
 """`streamql functions test`, and what JavaScript says to its console in a run."""
 
 import json
-import re
-import shlex
 from pathlib import Path
 
 import pytest
@@ -89,14 +87,3 @@ def test_functions_still_shows_built_in_ones(streamql):
     assert "DATEADD(" in streamql("functions", "dateadd").stdout
     assert "operators" in streamql("functions").stdout
     assert "test" in streamql("functions", "--help").stdout
-
-
-def test_the_page_shows_what_happens(tmp_path, monkeypatch):
-    page = (Path(__file__).parents[1] / "docs" / "javascript.md").read_text()
-    (tmp_path / "functions").mkdir()
-    for name, text in re.findall(r"`functions/(\w+\.js)`:\n\n```js\n(.*?)```", page, re.DOTALL):
-        (tmp_path / "functions" / name).write_text(text)
-    command, shown = re.search(r"```\n\$ streamql (.*?)\n(.*?)```", page, re.DOTALL).groups()
-    monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(main, shlex.split(command))
-    assert result.output == shown

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import os
 import traceback
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -77,7 +78,7 @@ class Calls:
         frames = traceback.extract_tb(error.__traceback__)
         own = [frame for frame in frames if frame.filename == self.file]
         at = (own or frames)[-1] if frames else None
-        hint = f"at {at.filename}, line {at.lineno}" if at else None
+        hint = f"at {shown(at.filename)}, line {at.lineno}" if at else None
         said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         return FunctionError(f"{self.name}: {said}", hint=hint, row=row)
 
@@ -151,6 +152,12 @@ class Calls:
 def is_async(function: Callable[..., Any]) -> bool:
     """Tell whether calls of a function, or of an object with `__call__`, are to be awaited."""
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(_call(function))
+
+
+def shown(file: str) -> str:
+    """Return a file as messages show it: seen from the working folder where it is below."""
+    below = os.path.relpath(file)
+    return file if below.startswith(os.pardir) or not os.path.isabs(file) else below
 
 
 def _file_of(function: Callable[..., Any]) -> str | None:

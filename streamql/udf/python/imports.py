@@ -19,7 +19,7 @@ from ...functions.aggregate import AggregateSpec
 from ...on_error import policy_text
 from ..diversion import stdout_to_stderr
 from .aggregate import python_aggregate
-from .calls import CONCURRENCY
+from .calls import CONCURRENCY, shown
 from .function import PythonFunction
 from .table import PythonTableFunction
 
@@ -152,13 +152,13 @@ def _from_file(path: Path) -> ModuleType:
 def _broken(alias: str, place: str, error: BaseException) -> UsageError:
     said = error.msg if isinstance(error, SyntaxError) else str(error)
     frames = [f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f.filename]
-    where = f"at {frames[-1].filename}, line {frames[-1].lineno}" if frames else None
+    where = f"at {shown(frames[-1].filename)}, line {frames[-1].lineno}" if frames else None
     if isinstance(error, SyntaxError):
-        where = f"at {error.filename}, line {error.lineno}"
+        where = f"at {shown(error.filename or place)}, line {error.lineno}"
     elif frames:
         own = [f for f in frames if f.filename.endswith(place)]
         at = (own or frames)[-1]
-        where = f"at {at.filename}, line {at.lineno}"
+        where = f"at {shown(at.filename)}, line {at.lineno}"
     return UsageError(
         f"udf.{alias}: {place} cannot be loaded: {type(error).__name__}: {said}", hint=where
     )

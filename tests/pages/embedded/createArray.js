@@ -1,0 +1,3 @@
+function createArray(a, b) {
+  return [a, b];
+}

@@ -1,0 +1,1 @@
+SELECT udf.score(n) AS s INTO o FROM input

@@ -1,0 +1,1 @@
+SELECT id, udf.doubled(fare) AS fare INTO o FROM rides

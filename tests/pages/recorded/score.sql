@@ -1,0 +1,1 @@
+SELECT a, udf.score(row) AS s INTO o FROM input

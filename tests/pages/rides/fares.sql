@@ -1,0 +1,1 @@
+SELECT id, udf.fare(plate) AS fare INTO o FROM rides

@@ -1,0 +1,1 @@
+SELECT id, udf.clean(plate) AS plate INTO o FROM rides

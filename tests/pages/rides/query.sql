@@ -1,0 +1,1 @@
+SELECT id, fare INTO o FROM rides TIMESTAMP BY at
