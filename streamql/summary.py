@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .runtime.accounts import Account, account
+from .runtime.accounts import Account, OutputAccount, account
 from .runtime.readers import InputCounts
 from .units import spoken
 
@@ -63,7 +63,7 @@ class JobSummary:
         rejected: rows that could not be scored and that `on_error` decided about.
         failed_calls: how many calls of JavaScript and Python functions failed, by function, and
             `on_error` decided about.
-        dropped: how many of an output's rows it did not take, so that they were dropped.
+        outputs: where the rows went, by output; of outputs with one URI, by the first.
         checkpoints: what became of them; None for a job without.
 
     After a restart the figures of inputs and outputs are those of all runs together.
@@ -76,7 +76,7 @@ class JobSummary:
     rejected: int = 0
     failed_calls: Mapping[str, int] = field(default_factory=dict)
     scoring: Mapping[str, ScoringStats] = field(default_factory=dict)
-    dropped: Mapping[str, int] = field(default_factory=dict)
+    outputs: Mapping[str, OutputAccount] = field(default_factory=dict)
     checkpoints: CheckpointOutcome | None = None
 
     @property
@@ -92,6 +92,11 @@ class JobSummary:
     def accounts(self) -> dict[str, Account]:
         """Return where the events of each input went."""
         return {name: account(counts) for name, counts in self.inputs.items()}
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """How many of an output's rows it did not take, for those that did not take some."""
+        return {name: output.dropped for name, output in self.outputs.items() if output.dropped}
 
     def figures(self) -> dict[str, Any]:
         """Return the figures as plain values, for logs."""
@@ -135,8 +140,13 @@ class JobSummary:
             if missing := account(counts).missing:
                 lines.append(f"{missing:,} {name} events are unaccounted for: a defect of streamql")
         lines += [stats.sentence(name) for name, stats in self.scoring.items()]
-        for name, count in self.dropped.items():
-            lines.append(f"{count:,} of the rows to {name} did not fit there, dropped")
+        for name, output in self.outputs.items():
+            if output.dropped:
+                lines.append(f"{output.dropped:,} of the rows to {name} did not fit there, dropped")
+            if output.missing:
+                lines.append(
+                    f"{output.missing:,} rows to {name} are unaccounted for: a defect of streamql"
+                )
         for name, count in self.failed_calls.items():
             lines.append(f"{count:,} call{_s(count)} of udf.{name} failed: on_error decided")
         if self.rejected:

@@ -161,8 +161,7 @@ def run_checkpointed(
             for key, state in continued.outputs.items():
                 for name, rows in state.rows.items():
                     runner.writers[name].rows = rows
-                if state.dropped:
-                    outputs[key].writer.dropped = state.dropped
+                outputs[key].writer.resume(sum(state.rows.values()), state.dropped, state.written)
         if letters is not None:
             _resume_letters(letters, continued)
         _resume(outputs, None if continued is None else continued.outputs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from ..connectors.contract import Position, Sink
 from ..errors import UsageError, suggest
 from ..plan.nodes import Job
 from ..plan.reads import what_is_read
+from ..runtime.accounts import OutputAccount
 from ..runtime.build import Surroundings, build
 from ..runtime.delivery import OutputPolicy
 from ..runtime.figures import named
@@ -192,7 +193,7 @@ def _run(
     delivery = OutputPolicy(job.settings.output_errors, put, job.warn)
     opened = [writer.writer for writer in writers.values() if isinstance(writer, Counted)]
     for writer in opened:
-        writer.policy = delivery
+        writer.use(delivery)
     policies = {name: time_policy(job.settings, name in job.clocks) for name in readers}
     watched = None if job.watching is None else JobView(readers, writers, job.watching, delivery)
     targets = writers
@@ -233,9 +234,20 @@ def _run(
         {name: reader.counts for name, reader in readers.items()},
         {name: writer.rows for name, writer in writers.items()},
         time.monotonic() - began,
-        dropped=delivery.dropped,
+        outputs=_accounts(writers),
         checkpoints=outcome,
     )
+
+
+def _accounts(writers: Mapping[str, Any]) -> dict[str, OutputAccount]:
+    """Return where the rows of the outputs went."""
+    found: dict[str, OutputAccount] = {}
+    for share in writers.values():
+        if isinstance(share, Counted):
+            writer = share.writer
+            before = found.get(writer.name, OutputAccount(0, writer.written, writer.dropped))
+            found[writer.name] = replace(before, rows=before.rows + share.rows)
+    return found
 
 
 def time_policy(settings: Settings, live: bool) -> TimePolicy | None:

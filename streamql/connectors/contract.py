@@ -7,11 +7,13 @@ business. Which connector a URI means is in `catalog`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from ..column import Column
 from ..formats.decoded import Decoded
@@ -30,6 +32,21 @@ EXACTLY_ONCE = "exactly once"
 
 SinkState: TypeAlias = dict[str, Any]
 """What a sink leaves in a checkpoint: plain values and Arrow arrays, as in `runtime.state`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A row that an output's place did not take when it was stored.
+
+    Attributes:
+        event: the number of the event that it came from; None: nobody knows.
+        reason: what the place says.
+        text: the row, as JSON.
+    """
+
+    event: int | None
+    reason: str
+    text: str
 
 
 class Source(ABC):
@@ -88,15 +105,24 @@ class Sink(ABC):
     which says how many rows were written. After one with `retriable`, or with `row` (that row does
     not fit), the sink is as if it had not been called.
 
+    A sink that stores rows later than `write`, and whose place may refuse some then, leaves these
+    out if it is `dropping`, and tells `on_refused` of each once it is sure that it will not be
+    there; else such a row is an error. To say where rows come from it has the `events` of the next
+    `write`.
+
     Attributes:
         name: how messages call it: the path or URI.
         delivery: what it promises after a restart.
         rows: how many rows were written so far.
+        dropping, on_refused, events: set by whoever writes.
     """
 
     name: str
     delivery: str = AT_LEAST_ONCE
     rows: int = 0
+    dropping: bool = False
+    on_refused: Callable[[Refused], None] | None = None
+    events: NDArray[np.int64] | None = None
 
     @abstractmethod
     def write(self, names: Sequence[str], columns: Sequence[Column]) -> None:

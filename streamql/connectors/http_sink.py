@@ -25,6 +25,7 @@ from ..network.retry import Clock, Retry, class_of, pause, phrase, retry_after
 from ..network.secret import ADVICE, Secret
 from ..text import bytes_of, offsets_of, string_array
 from .contract import AT_LEAST_ONCE
+from .sifting import Refusal
 from .staged import Part, StagedSink, missing
 from .uri import Uri, shown
 
@@ -124,7 +125,8 @@ class HttpSink(StagedSink):
         if url.startswith("https:"):
             self._tls = tls_context(posting.ca_file, posting.client_cert, posting.client_key)
         self._run = uuid.uuid4().hex
-        self._sent = 0  # rows of the job that the server has taken
+        self._sent = 0  # rows of the job that the server has taken, or refused for ever
+        self._refusals: list[tuple[int, str]] = []  # of what is being stored
         self._loop: asyncio.AbstractEventLoop | None = None
         self._client: aiohttp.ClientSession | None = None
 
@@ -141,13 +143,34 @@ class HttpSink(StagedSink):
         """Return what the checkpoint says: a server is not asked."""
         return self._base
 
-    def _store(self, parts: Sequence[Part], base: int, epoch: int | None) -> None:
+    def _store(
+        self, parts: Sequence[Part], base: int, epoch: int | None
+    ) -> Sequence[tuple[int, str]]:
         self._sent = max(self._sent, base)
         for part in missing(parts, base, self._sent):
             for start, count in self._cut(part.arrays[0]):
-                body = _body(part.arrays[0].slice(start, count))
-                self._post(body, f"{self.job or self._run}-{self._sent}-{count}", count)
-                self._sent += count
+                self._send(part.arrays[0].slice(start, count))
+        found, self._refusals = self._refusals, []
+        return found
+
+    def _send(self, rows: pa.StringArray) -> None:
+        """Send rows in one request; if that is refused for what they are, in halves of them."""
+        count = len(rows)
+        try:
+            self._post(_body(rows), f"{self.job or self._run}-{self._sent}-{count}", count)
+        except Refusal as refusal:
+            if not self.dropping:
+                raise refusal.error from refusal
+            if count > 1:
+                self._send(rows.slice(0, count // 2))
+                self._send(rows.slice(count // 2))
+                return
+            self._refusals.append((self._sent, refusal.error.message))
+        self._sent += count
+
+    def _text(self, part: Part, row: int) -> str:
+        text: str = part.arrays[0][row].as_py()
+        return text.rstrip()
 
     def _cut(self, rows: pa.StringArray) -> Iterator[tuple[int, int]]:
         """Yield (first row, rows) of each request."""
@@ -172,21 +195,25 @@ class HttpSink(StagedSink):
         attempts = 0
         while True:
             attempts += 1
-            cause, retry, wait, hint = await self._attempt(body, key)
+            cause, retry, wait, hint, status = await self._attempt(body, key)
             if not cause:
                 return
             if retry is Retry.NEVER or attempts > self._posting.max_retries:
                 tried = f" ({attempts} attempts)" if attempts > 1 else ""
-                raise OutputError(
+                error = OutputError(
                     f"{self.name} {cause}{tried}; {self._sent:,} rows were sent before, and "
                     f"{count:,} were not taken",
                     hint=hint,
                     retriable=retry is not Retry.NEVER,
                 )
+                raise Refusal(error) if status in _OF_ROWS else error
             await self._clock.sleep(pause(attempts, wait, self._clock.random()))
 
-    async def _attempt(self, body: bytes, key: str) -> tuple[str, Retry, float | None, str | None]:
-        """Send a body once; return what went wrong (nothing: empty), whether and when to retry."""
+    async def _attempt(
+        self, body: bytes, key: str
+    ) -> tuple[str, Retry, float | None, str | None, int]:
+        """Send a body once; return what went wrong (nothing: empty), whether and when to retry,
+        what may help, and the status (0: no answer)."""
         import aiohttp  # noqa: PLC0415 - 150 ms, for jobs that have such an output
 
         if self._client is None:
@@ -205,22 +232,23 @@ class HttpSink(StagedSink):
             ):
                 answer = await response.content.read(_SHOWN)
                 if 200 <= response.status < 300:
-                    return "", Retry.NEVER, None, None
+                    return "", Retry.NEVER, None, None, response.status
                 wait = retry_after(response.headers.get("retry-after"), self._clock.wall())
                 return (
                     self._refused(response.status, answer),
                     class_of(response.status),
                     wait,
-                    (_HINTS.get(response.status)),
+                    _HINTS.get(response.status),
+                    response.status,
                 )
         except TimeoutError:
             cause = f"gave no answer within {self._posting.timeout:,.3g} s"
-            return cause, Retry.UNLIMITED, None, None
+            return cause, Retry.UNLIMITED, None, None, 0
         except (aiohttp.ClientError, OSError) as error:
             cause, certificate = what_broke(error)
             retry = Retry.NEVER if certificate else Retry.UNLIMITED
             hint = "a private authority's certificate is given with ca_file=PATH"
-            return self._hidden(cause), retry, None, hint if certificate else None
+            return self._hidden(cause), retry, None, hint if certificate else None, 0
 
     def _refused(self, status: int, answer: bytes) -> str:
         said = self._hidden(" ".join(answer.decode("utf-8", "replace").split()))
@@ -239,6 +267,9 @@ class HttpSink(StagedSink):
         self._loop.close()
         self._loop = self._client = None
 
+
+_OF_ROWS = frozenset({400, 409, 413, 422})
+"""The statuses by which a server says that it is the rows that it does not take."""
 
 _HINTS = {
     401: "give the key with key=env:NAME or header.NAME=env:NAME",

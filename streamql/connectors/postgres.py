@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
@@ -15,9 +15,11 @@ from ..errors import OutputError, UsageError
 from ..network.secret import ADVICE, Secret
 from ..types import Array, Type
 from .fitting import Place
-from .postgres_table import TABLE, columns_of, copied, join, quoted, unique_indexes
+from .postgres_errors import error_of, is_of_rows, refused_before, remember, row_of
+from .postgres_table import TABLE, as_json, columns_of, copied, join, quoted, sql, unique_indexes
+from .sifting import Refusal, sift
 from .staged import Part, missing
-from .tables import EPOCHS, TableSink, Target, lost, taken
+from .tables import EPOCHS, TableSink, Target
 from .uri import Uri, shown
 
 if TYPE_CHECKING:
@@ -26,9 +28,6 @@ if TYPE_CHECKING:
 _OPTIONS = ("password", "sslmode", "sslrootcert", "connect_timeout", "host")
 _PIECE = 1_000_000
 _LONGEST_NAME = 63
-_KEY = re.compile(r"Key \((.*)\)=\((.*)\) already exists", re.DOTALL)
-_FOR_EVER = ("authentication failed", "does not exist", "no pg_hba.conf entry", "no password")
-"""What a refused connection says that will be refused again."""
 
 
 class PostgresSink(TableSink):
@@ -116,7 +115,7 @@ class PostgresSink(TableSink):
         with self._errors(0):
             connection = self._connected()
             connection.execute(
-                _sql(f"CREATE TABLE IF NOT EXISTS {self._table} ({', '.join(lines)})")
+                sql(f"CREATE TABLE IF NOT EXISTS {self._table} ({', '.join(lines)})")
             )
             self._describe()
 
@@ -139,7 +138,7 @@ class PostgresSink(TableSink):
             if found is None or found[0] is None:
                 return None
             row = connection.execute(
-                _sql(f"SELECT rows FROM {self._epochs} WHERE job = %s"), (self.job,)
+                sql(f"SELECT rows FROM {self._epochs} WHERE job = %s"), (self.job,)
             ).fetchone()
             return None if row is None else int(row[0])
 
@@ -147,23 +146,71 @@ class PostgresSink(TableSink):
     def _epochs(self) -> str:
         return f"{quoted(self._schema)}.{quoted(EPOCHS)}"
 
-    def _store(self, parts: Sequence[Part], base: int, epoch: int | None) -> None:
-        count = sum(map(len, parts))
-        with self._errors(count):
-            connection = self._connected()
-            with connection.transaction(), connection.cursor() as cursor:
-                if epoch is not None:
-                    stored = self._locked(cursor)
-                    parts = list(missing(parts, base, stored))
-                    cursor.execute(
-                        _sql(f"UPDATE {self._epochs} SET epoch = %s, rows = %s WHERE job = %s"),
-                        (epoch, max(stored, base + count), self.job),
-                    )
-                for part in parts:
-                    if self.target.upsert:
-                        self._upsert(cursor, part)
-                    else:
-                        self._copy(cursor, self._table, part)
+    def _store(
+        self, parts: Sequence[Part], base: int, epoch: int | None
+    ) -> Sequence[tuple[int, str]]:
+        import psycopg  # noqa: PLC0415 - for jobs that have such an output
+
+        with self._errors(sum(map(len, parts))):
+            try:
+                return self._transaction(parts, base, epoch, False)
+            except psycopg.IntegrityError:
+                if not self.dropping:
+                    raise
+            # a deferred constraint, which no row is to blame for unless it is looked at at once
+            return self._transaction(parts, base, epoch, True)
+
+    def _transaction(
+        self, parts: Sequence[Part], base: int, epoch: int | None, immediate: bool
+    ) -> Sequence[tuple[int, str]]:
+        connection, count, at = self._connected(), sum(map(len, parts)), base
+        known: list[tuple[int, str]] = []
+        refused: list[tuple[int, str]] = []
+        with connection.transaction(), connection.cursor() as cursor:
+            if immediate:
+                cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            if epoch is not None:
+                stored = self._locked(cursor)
+                parts, at = list(missing(parts, base, stored)), max(base, stored)
+                known = refused_before(cursor, self._schema, self.job, base, min(at, base + count))
+                cursor.execute(
+                    sql(f"UPDATE {self._epochs} SET epoch = %s, rows = %s WHERE job = %s"),
+                    (epoch, max(stored, base + count), self.job),
+                )
+            for part in parts:
+                if self.dropping:
+                    left = sift(len(part), partial(self._try, cursor, part))
+                    refused += [(at + row, reason) for row, reason in left]
+                else:
+                    self._put_part(cursor, part)
+                at += len(part)
+            if refused and epoch is not None:
+                remember(cursor, self._schema, self.job, refused, epoch)
+        return [*known, *refused]
+
+    def _put_part(self, cursor: psycopg.Cursor[Any], part: Part) -> None:
+        if self.target.upsert:
+            self._upsert(cursor, part)
+        else:
+            self._copy(cursor, self._table, part)
+
+    def _try(self, cursor: psycopg.Cursor[Any], part: Part, start: int, stop: int) -> None:
+        """Store some rows of a part, or nothing of them. Raises Refusal for what they are."""
+        import psycopg  # noqa: PLC0415 - for jobs that have such an output
+
+        try:
+            with cursor.connection.transaction():
+                self._put_part(cursor, part.between(start, stop))
+        except psycopg.Error as error:
+            if not is_of_rows(error):
+                raise
+            raise Refusal(
+                error_of(error, self.name, self.target.table, 0), row_of(error)
+            ) from error
+
+    def _text(self, part: Part, row: int) -> str:
+        assert self.places is not None
+        return as_json(part.arrays[0][row].as_py(), [self.places[n.lower()] for n in part.names])
 
     def _locked(self, cursor: psycopg.Cursor[Any]) -> int:
         """Return how many rows of the job are stored; nobody else of the job can go on now."""
@@ -172,17 +219,17 @@ class PostgresSink(TableSink):
             # two jobs that start at once may both come here: the one that waits finds it made
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (self._epochs,))
             cursor.execute(
-                _sql(
+                sql(
                     f"CREATE TABLE IF NOT EXISTS {self._epochs} (job text PRIMARY KEY, "
                     "output text NOT NULL, epoch bigint NOT NULL, rows bigint NOT NULL)"
                 )
             )
         cursor.execute(
-            _sql(f"INSERT INTO {self._epochs} VALUES (%s, %s, 0, 0) ON CONFLICT DO NOTHING"),
+            sql(f"INSERT INTO {self._epochs} VALUES (%s, %s, 0, 0) ON CONFLICT DO NOTHING"),
             (self.job, self.target.table),
         )
         row = cursor.execute(
-            _sql(f"SELECT rows FROM {self._epochs} WHERE job = %s FOR UPDATE"), (self.job,)
+            sql(f"SELECT rows FROM {self._epochs} WHERE job = %s FOR UPDATE"), (self.job,)
         ).fetchone()
         return 0 if row is None else int(row[0])
 
@@ -191,7 +238,7 @@ class PostgresSink(TableSink):
         lines = part.arrays[0]
         whole = pa.ListArray.from_arrays(pa.array([0, len(lines)], pa.int32()), lines)
         data = pc.binary_join(whole, "\n")[0].as_buffer()
-        with cursor.copy(_sql(f"COPY {table} ({listed}) FROM STDIN")) as copy:
+        with cursor.copy(sql(f"COPY {table} ({listed}) FROM STDIN")) as copy:
             view = memoryview(data)
             for start in range(0, len(view), _PIECE):
                 copy.write(view[start : start + _PIECE])
@@ -211,10 +258,10 @@ class PostgresSink(TableSink):
             f"FROM {self._table} WITH NO DATA",
             f"ALTER TABLE pg_temp._streamql_rows ADD COLUMN {number} bigserial",
         ):
-            cursor.execute(_sql(statement))
+            cursor.execute(sql(statement))
         self._copy(cursor, "pg_temp._streamql_rows", part)
         cursor.execute(
-            _sql(
+            sql(
                 f"INSERT INTO {self._table} ({listed}) SELECT DISTINCT ON ({key}) {listed} "
                 f"FROM pg_temp._streamql_rows ORDER BY {key}, {number} DESC "
                 f"ON CONFLICT ({key}) {action}"
@@ -234,30 +281,7 @@ class PostgresSink(TableSink):
         try:
             yield
         except psycopg.Error as error:
-            detail = error.diag.message_detail or ""
-            said = " ".join((error.diag.message_primary or str(error)).split())
-            if isinstance(error, psycopg.errors.UniqueViolation):
-                found = _KEY.search(detail)
-                columns = found[1].split(", ") if found else ["COLUMN"]
-                values = found[2] if found else ""
-                raise taken(self.target.table, columns, values, count) from error
-            if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-                passing = not any(word in said for word in _FOR_EVER)
-                hint = None if passing else "the password is given as password=env:NAME"
-                if "does not exist" in said:
-                    hint = "the URI is postgresql://USER@HOST:PORT/DATABASE?table=NAME"
-                raise OutputError(
-                    f"cannot write {self.name}: {said}{lost(count)}", hint=hint, retriable=passing
-                ) from error
-            # a value that only the server could refuse: COPY says in which column
-            where = re.search(r"column ([^:]*)", error.diag.context or "")
-            column = f" (column {where[1]})" if where else f" ({detail})" if detail else ""
-            raise OutputError(f"cannot write {self.name}: {said}{column}{lost(count)}") from error
-
-
-def _sql(statement: str) -> Any:
-    """Return a statement whose names are quoted already."""
-    return statement.encode()
+            raise error_of(error, self.name, self.target.table, count) from error
 
 
 def open_postgres_sink(uri: Uri) -> PostgresSink:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +59,9 @@ _FAMILIES = {
     "json": Family.JSON,
     "jsonb": Family.JSON,
 }
+_TEXTS = (Family.TEXT, Family.DATETIME, Family.OTHER)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_MEANT = {"\\": "\\", "t": "\t", "n": "\n", "r": "\r", "N": ""}
 _NUL_ESCAPE = "\\u0000"
 
 
@@ -114,6 +120,27 @@ def join(columns: Sequence[pa.StringArray]) -> pa.StringArray:
     return pc.binary_join_element_wise(*columns, "\t")
 
 
+def as_json(line: str, places: Sequence[Place]) -> str:
+    """Return a row that `copied` and `join` made as JSON."""
+    found: dict[str, Any] = {}
+    for place, field in zip(places, line.split("\t"), strict=True):
+        text = _ESCAPED.sub(lambda match: _MEANT[match[1]], field)
+        found[place.name] = None if field == "\\N" else text
+        if field == "\\N" or place.family in _TEXTS:
+            continue
+        if place.family is Family.BOOLEAN:
+            found[place.name] = text in ("true", "t", "1")
+            continue
+        with contextlib.suppress(ValueError):  # no JSON: NaN, or what only the database knows
+            found[place.name] = json.loads(text)
+    return json.dumps(found, ensure_ascii=False)
+
+
 def quoted(name: str) -> str:
     """Return a name as it stands in a statement."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def sql(statement: str) -> Any:
+    """Return a statement whose names are quoted already."""
+    return statement.encode()

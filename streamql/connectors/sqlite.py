@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sqlite3
@@ -17,7 +18,7 @@ from ..errors import OutputError, UsageError
 from ..types import Array, Type
 from .fitting import Family, Place
 from .staged import Part, missing
-from .tables import EPOCHS, TableSink, Target, lost, taken
+from .tables import DROPPED, EPOCHS, LEAVE_OUT, REMEMBERED, TableSink, Target, lost, taken
 from .uri import Uri
 
 _WAIT = 30.0
@@ -142,8 +143,12 @@ class SqliteSink(TableSink):
         ).fetchone()
         return None if found is None else int(found[0])
 
-    def _store(self, parts: Sequence[Part], base: int, epoch: int | None) -> None:
-        database, count = self._database, sum(map(len, parts))
+    def _store(
+        self, parts: Sequence[Part], base: int, epoch: int | None
+    ) -> Sequence[tuple[int, str]]:
+        database, count, at = self._database, sum(map(len, parts)), base
+        known: list[tuple[int, str]] = []
+        refused: list[tuple[int, str]] = []
         with self._errors(count):
             database.execute("BEGIN IMMEDIATE")
             try:
@@ -153,24 +158,74 @@ class SqliteSink(TableSink):
                         "output TEXT NOT NULL, epoch INTEGER NOT NULL, rows INTEGER NOT NULL)"
                     )
                     stored = self._count() or 0
-                    parts = list(missing(parts, base, stored))
+                    parts, at = list(missing(parts, base, stored)), max(base, stored)
+                    known = self._refused_before(base, min(at, base + count))
                     database.execute(
                         f"INSERT OR REPLACE INTO {EPOCHS} VALUES (?, ?, ?, ?)",
                         (self.job, self.target.table, epoch, max(stored, base + count)),
                     )
                 for part in parts:
-                    self._insert(part)
+                    refused += [(at + row, reason) for row, reason in self._insert(part)]
+                    at += len(part)
+                if refused and epoch is not None:
+                    self._remember(refused, epoch)
                 database.execute("COMMIT")
             except BaseException:
                 if database.in_transaction:
                     database.execute("ROLLBACK")
                 raise
+        return [*known, *refused]
 
-    def _insert(self, part: Part) -> None:
+    def _insert(self, part: Part) -> list[tuple[int, str]]:
+        """Insert rows; return those that were left out, each with the reason."""
         statement = self._statement(part.names)
+        left: list[tuple[int, str]] = []
         for start in range(0, len(part), _CHUNK):
             values = [array.slice(start, _CHUNK).to_pylist() for array in part.arrays]
-            self._database.executemany(statement, zip(*values, strict=True))
+            if not self.dropping:
+                self._database.executemany(statement, zip(*values, strict=True))
+                continue
+            rows = _Given(zip(*values, strict=True))
+            while start + rows.given < min(start + _CHUNK, len(part)):
+                try:
+                    self._database.executemany(statement, rows)
+                except (sqlite3.IntegrityError, sqlite3.DataError) as error:
+                    # rows before it are there, it is not; unless a trigger took back everything
+                    if not self._database.in_transaction:
+                        raise
+                    left.append((start + rows.given - 1, self._error(error, 0).message))
+        return left
+
+    def _refused_before(self, start: int, stop: int) -> list[tuple[int, str]]:
+        """Return which of some rows of the job were refused when they came before."""
+        there = "SELECT 1 FROM sqlite_master WHERE name = ?"
+        if stop <= start or not self._database.execute(there, (DROPPED,)).fetchone():
+            return []
+        return self._database.execute(
+            f"SELECT row, reason FROM {DROPPED} WHERE job = ? AND row >= ? AND row < ?",
+            (self.job, start, stop),
+        ).fetchall()
+
+    def _remember(self, refused: Sequence[tuple[int, str]], epoch: int) -> None:
+        """Note rows that were refused, for the case that they come again."""
+        ask = self._database.execute
+        ask(
+            f"CREATE TABLE IF NOT EXISTS {DROPPED} (job TEXT, row INTEGER, epoch INTEGER NOT NULL, "
+            "reason TEXT NOT NULL, PRIMARY KEY (job, row))"
+        )
+        ask(f"DELETE FROM {DROPPED} WHERE job = ? AND epoch < ?", (self.job, epoch - REMEMBERED))
+        self._database.executemany(
+            f"INSERT INTO {DROPPED} VALUES (?, ?, ?, ?)",
+            [(self.job, row, epoch, reason) for row, reason in refused],
+        )
+
+    def _text(self, part: Part, row: int) -> str:
+        assert self.places is not None
+        values = dict(zip(part.names, (array[row].as_py() for array in part.arrays), strict=True))
+        for name, value in values.items():
+            if self.places[name.lower()].family is Family.BOOLEAN and value is not None:
+                values[name] = bool(value)
+        return json.dumps(values, ensure_ascii=False)
 
     def _statement(self, names: Sequence[str]) -> str:
         listed, marks = ", ".join(map(_quoted, names)), ", ".join("?" * len(names))
@@ -193,23 +248,42 @@ class SqliteSink(TableSink):
         try:
             yield
         except sqlite3.Error as error:
-            # the lower byte of the code is its class
-            code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-            said = str(error)
-            unique = _UNIQUE.match(said)
-            if unique is not None:
-                columns = [name.rpartition(".")[2] for name in unique[1].split(", ")]
-                raise taken(self.target.table, columns, "", count) from error
-            hint = None
-            if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                hint = f"another process has been writing to it for {_WAIT:.0f} s"
-            elif code == sqlite3.SQLITE_NOTADB:
-                hint = "name another file, or remove this one"
-            raise OutputError(
-                f"cannot write {self.name}: {said}{lost(count)}",
-                hint=hint,
-                retriable=code in _PASSING,
-            ) from error
+            raise self._error(error, count) from error
+
+    def _error(self, error: sqlite3.Error, count: int) -> OutputError:
+        # the lower byte of the code is its class
+        code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+        said = str(error)
+        unique = _UNIQUE.match(said)
+        if unique is not None:
+            columns = [name.rpartition(".")[2] for name in unique[1].split(", ")]
+            return taken(self.target.table, columns, "", count)
+        hint = LEAVE_OUT if isinstance(error, sqlite3.IntegrityError) else None
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            hint = f"another process has been writing to it for {_WAIT:.0f} s"
+        elif code == sqlite3.SQLITE_NOTADB:
+            hint = "name another file, or remove this one"
+        return OutputError(
+            f"cannot write {self.name}: {said}{lost(count)}",
+            hint=hint,
+            retriable=code in _PASSING,
+        )
+
+
+class _Given:
+    """Rows one after the other, and how many were given."""
+
+    def __init__(self, rows: Iterator[tuple[Any, ...]]) -> None:
+        self._rows = rows
+        self.given = 0
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        return self
+
+    def __next__(self) -> tuple[Any, ...]:
+        row = next(self._rows)
+        self.given += 1
+        return row
 
 
 def _family(declared: str) -> Family:

@@ -11,16 +11,17 @@ from __future__ import annotations
 import uuid
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from ..column import Column
 from ..errors import OutputError
 from ..formats.expand import columns_of_records
 from ..types import Array
-from .contract import Sink, SinkState
+from .contract import Refused, Sink, SinkState
 
 FULL_BYTES = 64_000_000
 """Staged bytes beyond which a checkpoint is asked for."""
@@ -31,10 +32,14 @@ _AT_ONCE = 16_000_000
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Rows as they are stored: the names of the columns they have, and arrays of one length."""
+    """Rows as they are stored: the names of the columns they have, and arrays of one length.
+
+    `events` has the numbers of the events they came from, where that may be asked for.
+    """
 
     names: tuple[str, ...]
     arrays: tuple[Array, ...]
+    events: Array | None = None
 
     def __len__(self) -> int:
         return len(self.arrays[0])
@@ -44,9 +49,11 @@ class Part:
         """The bytes of the rows."""
         return sum(array.nbytes for array in self.arrays)
 
-    def after(self, count: int) -> Part:
-        """Return the part without its first rows."""
-        return Part(self.names, tuple(array.slice(count) for array in self.arrays))
+    def between(self, start: int, stop: int) -> Part:
+        """Return some of the rows."""
+        events = None if self.events is None else self.events.slice(start, stop - start)
+        arrays = tuple(array.slice(start, stop - start) for array in self.arrays)
+        return Part(self.names, arrays, events)
 
 
 class StagedSink(Sink):
@@ -68,13 +75,20 @@ class StagedSink(Sink):
         """Return rows as they are stored. Raises OutputError with the row that does not fit."""
 
     @abstractmethod
-    def _store(self, parts: Sequence[Part], base: int, epoch: int | None) -> None:
+    def _store(
+        self, parts: Sequence[Part], base: int, epoch: int | None
+    ) -> Sequence[tuple[int, str]]:
         """Store rows in one transaction; `base` rows of the job came before them.
 
         With an epoch, rows that the place has already are left out (`missing`), and the place
         remembers the epoch and the number of rows. After an OutputError nothing was stored, as far
-        as one can know.
+        as one can know. Returns the rows that the place refused, by their number in the job, each
+        with the reason; also those that it refused when it got these rows before.
         """
+
+    @abstractmethod
+    def _text(self, part: Part, row: int) -> str:
+        """Return a row as JSON."""
 
     @abstractmethod
     def _stored(self) -> int | None:
@@ -94,6 +108,8 @@ class StagedSink(Sink):
     def _take(self, part: Part) -> None:
         """Stage rows, and store what is staged if that is much and nobody else will."""
         self._failing = False
+        if self.dropping and self.events is not None and len(self.events) == len(part):
+            part = replace(part, events=pa.array(self.events))
         self._parts.append(part)
         self._size += part.size
         if self.job is None and self._size >= _AT_ONCE:
@@ -119,9 +135,12 @@ class StagedSink(Sink):
             self.job, self._base = uuid.uuid4().hex, 0
             return
         self.job, self._base = str(state["job"]), int(state["base"])
-        self._parts = [Part(tuple(p["names"]), tuple(p["arrays"])) for p in state["parts"]]
+        self._parts = [
+            Part(tuple(p["names"]), tuple(p["arrays"]), p.get("events")) for p in state["parts"]
+        ]
         self._prepared = len(self._parts)
         self._size = sum(part.size for part in self._parts)
+        self.rows = int(state.get("rows", self._base + sum(map(len, self._parts))))
         stored = self._stored() or 0
         if stored < self._base:
             raise OutputError(
@@ -134,14 +153,17 @@ class StagedSink(Sink):
     def prepare(self, epoch: int) -> SinkState:
         self._parts = list(_joined(self._parts))
         self._prepared = len(self._parts)
-        parts = [{"names": list(p.names), "arrays": list(p.arrays)} for p in self._parts]
-        return {"job": self.job, "base": self._base, "epoch": epoch, "parts": parts}
+        parts = [
+            {"names": list(p.names), "arrays": list(p.arrays), "events": p.events}
+            for p in self._parts
+        ]
+        state = {"job": self.job, "base": self._base, "epoch": epoch, "parts": parts}
+        return {**state, "rows": self.rows}
 
     def commit(self, epoch: int) -> None:
         parts = self._parts[: self._prepared]
         if parts:
-            self._store(parts, self._base, epoch)
-            self._forget(len(parts))
+            self._put_away(parts, epoch)
 
     @property
     def full(self) -> bool:
@@ -161,14 +183,28 @@ class StagedSink(Sink):
             return
         self._failing = True
         try:
-            self._store(self._parts, self._base, None)
+            self._put_away(self._parts, None)
         except OutputError as error:
             if not error.retriable:
                 self._forget(len(self._parts))
                 self._failing = False
             raise
         self._failing = False
-        self._forget(len(self._parts))
+
+    def _put_away(self, parts: Sequence[Part], epoch: int | None) -> None:
+        """Store the first of the parts, forget them, and tell which rows were refused."""
+        refused = self._store(parts, self._base, epoch)
+        base = self._base
+        self._forget(len(parts))
+        self.rows -= len(refused)
+        if self.on_refused is None or not refused:
+            return
+        ends = np.cumsum([len(part) for part in parts])
+        for number, reason in refused:
+            at = int(np.searchsorted(ends, number - base, "right"))
+            part, row = parts[at], number - base - int(ends[at] - len(parts[at]))
+            event = None if part.events is None else part.events[row].as_py()
+            self.on_refused(Refused(event, reason, self._text(part, row)))
 
     def _forget(self, count: int) -> None:
         done, self._parts = self._parts[:count], self._parts[count:]
@@ -183,7 +219,7 @@ def missing(parts: Sequence[Part], base: int, stored: int) -> Iterator[Part]:
         have = stored - base
         base += len(part)
         if have < len(part):
-            yield part.after(have) if have > 0 else part
+            yield part.between(have, len(part)) if have > 0 else part
 
 
 def _joined(parts: Sequence[Part]) -> Iterator[Part]:
@@ -194,11 +230,13 @@ def _joined(parts: Sequence[Part]) -> Iterator[Part]:
             arrays: list[Any] = [
                 pa.concat_arrays(list(same)) for same in zip(*(p.arrays for p in run), strict=True)
             ]
-            yield Part(run[0].names, tuple(arrays))
+            events: Any = [p.events for p in run]
+            numbers = None if run[0].events is None else pa.concat_arrays(events)
+            yield Part(run[0].names, tuple(arrays), numbers)
             run = []
         if part is not None:
             run.append(part)
 
 
 def _form(part: Part) -> tuple[Any, ...]:
-    return part.names, tuple(array.type for array in part.arrays)
+    return part.names, tuple(array.type for array in part.arrays), part.events is None

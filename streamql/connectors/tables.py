@@ -21,6 +21,12 @@ from .staged import Part, StagedSink
 EPOCHS = "_streamql_epochs"
 """The table in which a database remembers what it has of each job."""
 
+DROPPED = "_streamql_dropped"
+"""The table in which it remembers which rows of a job it did not take, made with the first."""
+
+REMEMBERED = 1_000
+"""Epochs for which it does: no job keeps more checkpoints that it could fall back to."""
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -220,6 +226,9 @@ def lost(count: int) -> str:
     if not count:
         return ""
     return f"; the transaction's {count:,} row{'s are' if count > 1 else ' is'} not stored"
+
+
+LEAVE_OUT = "--set output_errors=drop leaves out such rows; or put the table right and start again"
 
 
 def _listed(names: Sequence[str]) -> str:

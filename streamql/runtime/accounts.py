@@ -1,4 +1,4 @@
-"""What became of the events of an input: each was used, or dropped for a reason that is counted."""
+"""What became of events and rows: each was used, or dropped for a reason that is counted."""
 
 from __future__ import annotations
 
@@ -34,6 +34,26 @@ class Account:
         before = self.dropped["malformed"] + self.dropped["unfit"]
         later = sum(self.dropped.values()) - before
         return (self.events - before) * self.uses - later - self.used
+
+
+@dataclass(frozen=True)
+class OutputAccount:
+    """Where the rows of one output went.
+
+    Attributes:
+        rows: how many the query gave, for all names under which this place is an output.
+        written: how many it took.
+        dropped: how many it did not take, so that they were dropped.
+    """
+
+    rows: int
+    written: int
+    dropped: int = 0
+
+    @property
+    def missing(self) -> int:
+        """How many rows were neither written nor dropped; none, if all is well."""
+        return self.rows - self.written - self.dropped
 
 
 def account(counts: InputCounts) -> Account:

@@ -75,6 +75,7 @@ class OutputState:
 
     Attributes:
         dropped: how many of the rows it did not take, so that they were dropped.
+        written: how many it took; None: nobody counted.
     """
 
     state: Any
@@ -82,6 +83,7 @@ class OutputState:
     name: str = ""
     delivery: str = ""
     dropped: int = 0
+    written: int | None = None
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,12 @@ def checkpoint_of(manifest: Mapping[str, Any], data: memoryview) -> Checkpoint:
     def outputs(entries: Mapping[str, Any]) -> dict[str, OutputState]:
         return {
             name: OutputState(
-                state(e["state"]), e["rows"], e["name"], e["delivery"], e.get("dropped", 0)
+                state(e["state"]),
+                e["rows"],
+                e["name"],
+                e["delivery"],
+                e.get("dropped", 0),
+                e.get("written"),
             )
             for name, e in entries.items()
         }
@@ -235,6 +242,7 @@ def _plain(checkpoint: Checkpoint, place: Callable[[], dict[str, int]]) -> dict[
                 "delivery": o.delivery,
                 "rows": dict(o.rows),
                 "dropped": o.dropped,
+                "written": o.written,
                 "state": place(),
             }
             for name, o in states.items()

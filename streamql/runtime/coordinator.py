@@ -274,7 +274,7 @@ class Coordinator:
         state = sink.prepare(epoch)
         if self.letters is not None:
             self.letters.cut(writer.name)
-        return OutputState(state, {}, sink.name, sink.delivery, writer.dropped)
+        return OutputState(state, {}, sink.name, sink.delivery, writer.dropped, writer.written)
 
     def _prepare_letters(self) -> dict[str, Any] | None:
         """Return how far the dead letters are: all parts of the job have added theirs."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..batch import MAIN, Batch
+from ..connectors.contract import Refused
 from ..errors import OutputError
 from ..formats.decoded import SAMPLE_BYTES
 
@@ -92,11 +93,17 @@ class OutputPolicy:
             at, size = at + some.count, size * 2
 
     def _drop(self, output: str, batch: Batch, error: OutputError) -> None:
+        text = ""
+        one = batch.take(np.array([error.row]))
+        if self.letter is not None:
+            text = one.relations[MAIN].record().to_json(marked=False)[0].as_py() or ""
+        self.refused(output, Refused(int(one.events[0]), error.message, text))
+
+    def refused(self, output: str, row: Refused) -> None:
+        """Count a row that an output did not take, and keep it as a dead letter."""
         self.dropped[output] = self.dropped.get(output, 0) + 1
         if self.letter is None:
             return
-        one = batch.take(np.array([error.row]))
-        text = one.relations[MAIN].record().to_json(marked=False)[0].as_py() or ""
-        record = {"kind": "output", "output": output, "event": int(one.events[0])}
-        shown = text.encode()[:SAMPLE_BYTES].decode(errors="ignore")
-        self.letter({**record, "reason": error.message, "text": shown})
+        record = {"kind": "output", "output": output, "event": row.event}
+        shown = row.text.encode()[:SAMPLE_BYTES].decode(errors="ignore")
+        self.letter({**record, "reason": row.reason, "text": shown})

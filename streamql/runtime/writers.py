@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from ..batch import MAIN, Batch
-from ..connectors.contract import Sink
+from ..connectors.contract import Refused, Sink
 from ..errors import InternalError
 from ..rows import ColumnRows
 from .delivery import OutputPolicy
@@ -59,19 +59,36 @@ class OutputWriter:
     """Writes one output in a thread of its own; errors surface at the next `put` or `finish`.
 
     Rows of a statement whose columns are known are written as columns, others as records.
+
+    Attributes:
+        rows: how many were put.
+        written: how many the sink has taken, in all runs of a job with checkpoints.
+        policy: what happens when the output fails; see `use`.
     """
 
     def __init__(self, name: str, sink: Sink) -> None:
         self.name = name
         self.rows = 0
+        self.written = 0
         self.policy = OutputPolicy()
         self._sink = sink
+        self._dropping = False
         self._batches: queue.Queue[Batch | Asked | None] = queue.Queue(_BEHIND)
         self._error: BaseException | None = None
         self._finished = False
         self._closing = threading.Lock()
         self._thread = threading.Thread(target=self._run, name=f"write {name}", daemon=True)
         self._thread.start()
+
+    def use(self, policy: OutputPolicy) -> None:
+        """Deliver by a policy. To be called before the first row."""
+        self.policy = policy
+        self._dropping = self._sink.dropping = policy.action == "drop"
+        self._sink.on_refused = self._refused
+
+    def _refused(self, row: Refused) -> None:
+        self.written -= 1
+        self.policy.refused(self.name, row)
 
     def put(self, batch: Batch) -> None:
         """Take a batch; waits while the output is behind. Raises what writing raised."""
@@ -102,9 +119,11 @@ class OutputWriter:
         """How many rows the output did not take, so that they were dropped."""
         return self.policy.dropped.get(self.name, 0)
 
-    @dropped.setter
-    def dropped(self, count: int) -> None:
-        self.policy.dropped[self.name] = count
+    def resume(self, rows: int, dropped: int, written: int | None) -> None:
+        """Go on counting after an earlier run of the job."""
+        if dropped:
+            self.policy.dropped[self.name] = dropped
+        self.written = rows - dropped if written is None else written
 
     def finish(self) -> None:
         """Write what is left and close; once is enough. Raises what writing raised."""
@@ -143,7 +162,10 @@ class OutputWriter:
 
     def _write(self, batch: Batch) -> None:
         rows = batch.relations[MAIN]
+        if self._dropping:
+            self._sink.events = batch.events
         if isinstance(rows, ColumnRows) and not rows.absent:
             self._sink.write(list(rows.columns), list(rows.columns.values()))
         else:
             self._sink.write_records(rows.record().to_json(marked=False))
+        self.written += batch.count

@@ -199,7 +199,9 @@ def giving_up(folder: Path, events: Path) -> KilledJob:
     folder.mkdir()
     (folder / "odd.py").write_text(FUNCTION)
     with closing(sqlite3.connect(folder / "o.db")) as database:
-        database.execute("CREATE TABLE fares (id INTEGER, amount INTEGER NOT NULL)")
+        database.execute(
+            "CREATE TABLE fares (id INTEGER, amount INTEGER NOT NULL CHECK (amount % 5 <> 0))"
+        )
     return KilledJob(
         folder,
         "SELECT id, udf.odd(amount) AS amount INTO o FROM a TIMESTAMP BY at",
@@ -233,7 +235,8 @@ def letters(done: KilledJob) -> list[tuple]:
     """Return what each dead letter says, but for the time, in the order of events."""
     found = [json.loads(line) for line in (done.folder / "dead.jsonl").read_text().splitlines()]
     assert {letter["kind"] for letter in found} == {"input", "function", "output"}
-    return sorted((n["event"], n["kind"], n["reason"], n["text"]) for n in found)
+    here = str(done.folder)
+    return sorted((n["event"], n["kind"], n["reason"].replace(here, ""), n["text"]) for n in found)
 
 
 # -- a process that is stopped for a while --------------------------------------------------------
