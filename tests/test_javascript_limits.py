@@ -191,6 +191,14 @@ def test_the_transport_is_out_of_reach(runtime):
     assert result[2:] == ["undefined"] * 3
 
 
+def test_an_endless_loop_inside_of_a_running_event_loop(strict):
+    async def job():
+        error = failure(strict, "function f(n) { while (n > 1) {} return n; }", [1, 2])
+        return error.row, call(strict, ECHO, [1, 2]).to_pylist()
+
+    assert asyncio.run(job()) == (1, [1, 2])
+
+
 def test_inside_of_a_running_event_loop_and_in_threads():
     async def job():
         return call(JavaScriptRuntime(), ECHO, [1, 2]).to_pylist()

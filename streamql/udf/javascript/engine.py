@@ -1,7 +1,7 @@
 """The V8 isolate: made when first needed, limited in time and memory, replaced when it broke.
 
-All calls go through one event loop in a thread of its own, so that a job inside a running asyncio
-loop works like any other, and so that an interrupted wait (Ctrl-C) cancels the call in V8.
+V8 runs in a thread of its own; the calling thread runs the event loop that waits for it, so that a
+call is handed over as few times as possible, and so that an interrupted wait (Ctrl-C) cancels it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import logging
 import time
 import weakref
 from collections.abc import Coroutine
-from concurrent.futures import Future
-from contextlib import AbstractContextManager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
-from threading import RLock, Thread, current_thread
-from typing import Any, NoReturn
+from threading import RLock, Thread
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from ...errors import InternalError
 from .. import v8
 
+_T = TypeVar("_T")
 _HERE = Path(__file__).parent
 _FIRST_LOOK = 0.25
 _LOOK = 0.05
@@ -171,48 +172,45 @@ class JavaScriptRuntime:
     ) -> Any:
         from py_mini_racer import JSEvalException, JSOOMException
 
-        future = isolate.submit(handle.cancelable()(*arguments))
         try:
             try:
-                return self._wait(future)
+                return isolate.run(self._watched(handle.cancelable()(*arguments)))
             finally:
                 isolate.tell(speaker)  # before anybody lets go of it
         except TimeoutError:
-            self._stop(isolate, future, f"no end after {self.timeout:g} s", "timeout")
+            self._stop(isolate, f"no end after {self.timeout:g} s", "timeout")
         except (JSOOMException, MemoryError):
-            self._stop(isolate, future, self._too_much(), "heap")
+            self._stop(isolate, self._too_much(), "heap")
         except JSEvalException as error:
             if isolate.overflowed():
-                self._stop(isolate, future, self._too_much(), "heap")
+                self._stop(isolate, self._too_much(), "heap")
             raise ScriptError(str(error)) from None
         except BaseException:
             # interrupted from outside: what runs in V8 has no one to come back to
-            future.cancel()
             self._abandon()
             raise
 
     def _too_much(self) -> str:
         return f"used more than {self.max_heap / (1 << 20):g} MB of memory"
 
-    def _wait(self, future: Future[Any]) -> Any:
+    async def _watched(self, call: Coroutine[Any, Any, Any]) -> Any:
         """Wait for a call. V8's heap has its own limit; buffers beside it are watched from here."""
+        task = asyncio.ensure_future(call)
         start = time.monotonic()
-        pause = min(_FIRST_LOOK, self.timeout)
-        with suppress(TimeoutError):
-            return future.result(pause)
-        resident = _resident()
-        while True:
+        pause, resident = min(_FIRST_LOOK, self.timeout), None
+        while not (await asyncio.wait((task,), timeout=pause))[0]:
             left = self.timeout - (time.monotonic() - start)
             if left <= 0:
                 raise TimeoutError
-            with suppress(TimeoutError):
-                return future.result(min(_LOOK, left))
-            if _resident() - resident > 2 * self.max_heap:
+            pause = min(_LOOK, left)
+            held = _resident()
+            resident = held if resident is None else resident
+            if held - resident > 2 * self.max_heap:
                 raise MemoryError
+        return task.result()
 
-    def _stop(self, isolate: _Isolate, future: Future[Any], reason: str, setting: str) -> NoReturn:
+    def _stop(self, isolate: _Isolate, reason: str, setting: str) -> NoReturn:
         row = int(isolate.memory[:4].view(np.int32)[0]) if len(isolate.memory) else 0
-        future.cancel()
         self._abandon()
         hints = {
             "timeout": "look for a loop that does not end; the setting js_timeout allows "
@@ -232,9 +230,11 @@ class _Isolate:
 
         v8.load()
         self._loop = asyncio.new_event_loop()
-        self._thread = Thread(target=self._serve, name="streamql-javascript", daemon=True)
-        self._thread.start()
         self._context: AbstractContextManager[Any] = mini_racer(self._loop)
+        self.run(self._begin(max_heap, deterministic))
+
+    async def _begin(self, max_heap: int, deterministic: bool) -> None:
+        """Make the isolate; V8 answers at once only within the loop."""
         racer = self._context.__enter__()
         racer.set_hard_memory_limit(max_heap)
         prelude, surroundings, files = (
@@ -247,10 +247,6 @@ class _Isolate:
         self.memory: NDArray[np.uint8] = np.empty(0, np.uint8)
         self._said = np.frombuffer(self._prelude["said"](), np.uint16)
         self._racer = racer
-
-    def _serve(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
 
     def prelude(self, name: str) -> Any:
         """Return a function of the prelude."""
@@ -277,9 +273,22 @@ class _Isolate:
         if left_out:
             _CONSOLE.info("%s console: %s more messages of this batch", speaker, f"{left_out:,}")
 
-    def submit(self, call: Coroutine[Any, Any, Any]) -> Future[Any]:
-        """Start a call in the loop."""
-        return asyncio.run_coroutine_threadsafe(call, self._loop)
+    def run(self, call: Coroutine[Any, Any, _T]) -> _T:
+        """Run the loop until a call has ended; in a thread beside one that has a loop running."""
+        if not _in_a_loop():
+            return self._loop.run_until_complete(call)
+        with ThreadPoolExecutor(1, "streamql-javascript") as beside:
+            ended = beside.submit(self._loop.run_until_complete, call)
+            try:
+                return ended.result()
+            except BaseException:
+                if not ended.done():
+                    self._loop.call_soon_threadsafe(self._cancel)
+                raise
+
+    def _cancel(self) -> None:
+        for task in asyncio.all_tasks(self._loop):
+            task.cancel()
 
     def overflowed(self) -> bool:
         """Return whether the heap limit ended a call."""
@@ -287,26 +296,31 @@ class _Isolate:
 
     def close(self) -> None:
         """End what runs and free everything."""
-        if current_thread() is self._thread:
-            # collected as garbage by the very thread that must serve the farewell
-            Thread(target=self.close, name="streamql-javascript-close").start()
-            return
         self.memory = np.empty(0, np.uint8)
         self._said = np.empty(0, np.uint16)
         self._functions.clear()
         self._prelude = None
         self._racer = None
-        asyncio.run_coroutine_threadsafe(_settled(), self._loop).result()
+        self.run(_settled())
         self._context.__exit__(None, None, None)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
         self._loop.close()
 
 
+def _in_a_loop() -> bool:
+    """Tell whether this thread is inside of an event loop, which cannot run another one."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 async def _settled() -> None:
-    """Wait until cancelled calls have ended; one that does not is left behind."""
+    """Cancel all calls and wait until they have ended; one that does not is left behind."""
     others = asyncio.all_tasks() - {asyncio.current_task()}
     if others:
+        for task in others:
+            task.cancel()
         await asyncio.wait(others, timeout=5)
 
 

@@ -114,7 +114,7 @@ class JavaScriptFunction(Function):
                 memory = runtime.memory(layout(arguments, count))
                 loop = self._loop(tuple(a.kind for a in arguments))
                 write(memory, arguments, count)
-                text = runtime.call(loop, count, *texts, speaker=f"udf.{self.name}")
+                text = runtime.call(loop, *texts, speaker=f"udf.{self.name}")
             except CallStopped as stopped:
                 error = FunctionError(
                     f"udf.{self.name}: {stopped.reason}, at row {stopped.row + 1:,} of the "

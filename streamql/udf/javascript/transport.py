@@ -125,7 +125,9 @@ def layout(arguments: Sequence[Argument], count: int) -> int:
 
 def write(memory: NDArray[np.uint8], arguments: Sequence[Argument], count: int) -> None:
     """Put the arguments into the buffer."""
-    memory[:HEADER] = 0
+    header = memory[:HEADER].view(np.int32)
+    header[:] = 0
+    header[_COUNT] = count
     at = HEADER + 8 * count + rounded(4 * count)
     memory[at : at + count] = 0  # NULL unless the loop says otherwise
     at += rounded(count)
@@ -167,9 +169,9 @@ _VALUES = {
 }
 _LOOP = """'use strict';
 const {{ DateOf, parse, revive, substring, settleResult, checkNumber, failure, finish }} = I;
-return function batch(n{strings}) {{
+return function batch({strings}) {{
   const B = I.memory();
-  const head = new I.I32(B, 0, 16);
+  const head = new I.I32(B, 0, 16), n = head[{count}];
   let at = {header}, row = 0, text = '';
   const values = new I.F64(B, at, n), bigs = new I.I64(B, at, n); at += 8 * n;
   const lengths = new I.I32(B, at, n); at += (4 * n + 7) & ~7;
@@ -200,6 +202,7 @@ return function batch(n{strings}) {{
 }};
 """
 FAILED, TOO_LONG = 1, 2
+_COUNT = 2  # the place in the header: an argument of the call would cost more than all the others
 
 
 def loop_source(kinds: Sequence[str], seed: int) -> str:
@@ -213,7 +216,7 @@ def loop_source(kinds: Sequence[str], seed: int) -> str:
             place = f" I.at(t{i}[row], e{i}[row]);"
             continue
         if kind.startswith(("text", "json")):
-            strings.append(f", s{i}")
+            strings.append(f"s{i}")
         family = kind[-1] if kind[-1] in (_MASK, _CONSTANT) else ""
         if kind.startswith("json"):
             views.append(_VIEWS["json"].format(i=i))
@@ -223,8 +226,9 @@ def loop_source(kinds: Sequence[str], seed: int) -> str:
             views.append(_VIEWS["num" + family].format(i=i))
         values.append(_VALUES[kind].format(i=i))
     return _LOOP.format(
-        strings="".join(strings),
+        strings=", ".join(strings),
         header=HEADER,
+        count=_COUNT,
         views="\n    ".join(views),
         values=", ".join(values),
         place=place,
