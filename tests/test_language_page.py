@@ -77,6 +77,23 @@ def test_every_block_of_sql_is_an_example_or_calls_of_a_function():
     assert TEXT.count("```sql\n") == len(EXAMPLES) + sum(bool(e.calls) for e in ENTRIES)
 
 
+def test_every_function_of_the_page_is_called_by_an_example():
+    called = {
+        name for e in EXAMPLES for name in e.javascript if re.search(rf"ud[fa]\.{name}\(", e.query)
+    }
+    assert called == set(re.findall(r"^```js (\w+)$", TEXT, re.MULTILINE))
+    called_python = {source for e in EXAMPLES for source in e.python if _names(source) & _called(e)}
+    assert len(called_python) == len(re.findall("^```python$", TEXT, re.MULTILINE))
+
+
+def _names(source: str) -> set[str]:
+    return set(re.findall(r"^(?:async def|def|class) (\w+)", source, re.MULTILINE))
+
+
+def _called(example: language_page.Example) -> set[str]:
+    return set(re.findall(r"\bud[fa]\.(\w+)", example.query))
+
+
 def test_examples_show_every_construct():
     known = {
         kind.__name__
