@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import tomllib
+from pathlib import PurePath
 
 import click
 import pytest
@@ -98,3 +100,40 @@ def test_metrics_are_metrics(tmp_path):
     found = {f.name + "_total" * (f.type == "counter") for f in families}
     assert {name for name in told if name not in found} == set()
     assert {name for name in found - told if name.startswith("streamql_")} == set()
+
+
+def test_the_design_has_all_packages():
+    page = (ROOT / "docs" / "design.md").read_text()
+    layout = page[page.index("## 9.") : page.index("## 10.")]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    (contract,) = project["tool"]["importlinter"]["contracts"]
+    names = {name for layer in contract["layers"] for name in layer.split(" | ")}
+    assert {n for n in names if not re.search(rf"`{n}(/|\.py)`", layout)} == set()
+
+
+def test_the_page_of_settings_has_their_defaults():
+    page = (ROOT / "docs" / "cli.md").read_text()
+    rows = re.findall(r"^\| `(\w+)`(?:, `\w+`)? \| `?([^|`]+?)`? \|", page, re.MULTILINE)
+    given = {name: default for name, default in rows if name in JOB and default != "none"}
+    assert len(given) > 20
+    assert given.pop("policy") == "adjust"  # where a setting of time is given
+    assert Settings.with_overrides(Settings(), given) == Settings()
+
+
+FILES = [
+    ("benchmarks", "benchmarks/README.md"),
+    ("samples/taxi", "samples/taxi/README.md"),
+    ("samples/deploy", "samples/deploy/README.md"),
+]
+
+
+@pytest.mark.parametrize(("folder", "page"), FILES)
+def test_files_of_a_folder_are_on_its_page_and_others_are_not(folder, page):
+    text = (ROOT / page).read_text()
+    rows = re.findall(r"^\| ((?:`[\w.@*/]+`(?:, )?)+) \| \w", text, re.MULTILINE)
+    told = {name.rstrip("/") for row in rows for name in re.findall("`(.*?)`", row) if "." in name}
+    there = {p.name for p in (ROOT / folder).iterdir() if p.is_file()} - {"README.md"}
+    there -= {"model.joblib"}  # made
+    assert {n for n in told if not any(PurePath(f).match(n) for f in there)} == set()
+    patterns = [*told, *re.findall("`([\\w.@]+)`", text)]
+    assert {f for f in there if not any(PurePath(f).match(n) for n in patterns)} == set()
