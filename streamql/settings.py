@@ -152,6 +152,14 @@ class Settings:
             _merge(functions, {alias.lower(): {k: _text(v) for k, v in values.items()}})
         return dataclasses.replace(base, **_read_all(chosen, ""), functions=functions).checked()
 
+    @property
+    def says_checkpoints(self) -> bool:
+        """Whether something is said about checkpoints: then the job is to have some."""
+        return (
+            self.checkpoint_interval != Settings.checkpoint_interval
+            or self.checkpoint_keep != Settings.checkpoint_keep
+        )
+
     def checked(self) -> Settings:
         """Return self. Raises UsageError for settings that do not go together."""
         if self.input_errors == "dead_letter" and self.dead_letters is None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from syntax_trees import all_texts
 
 import streamql
 from streamql.bind.script import bind_script
@@ -24,6 +25,7 @@ from streamql.lint.rules import RULES
 from streamql.optimize.driver import optimize
 from streamql.settings import Settings
 from streamql.syntax.parser import parse
+from streamql.syntax.recover import parse_all
 
 ROOT = Path(__file__).parents[1]
 FINDINGS = (ROOT / "tests" / "check_findings.txt").read_text().strip().split("\n\n")
@@ -257,3 +259,18 @@ def test_a_long_line_is_cut_to_the_width(monkeypatch):
     assert max(map(len, lines[1:3])) <= 40
     at = lines[2].index("^")
     assert lines[1][at : at + 6] == "foo(a)"
+
+
+def test_one_slip_is_one_error():
+    """Where a clause is broken, what is told of the others is not a consequence of it."""
+    rng = random.Random(4)
+    texts = [t for t in all_texts() if len(t) < 400]
+    several = []
+    for _ in range(300):
+        text = rng.choice(texts)
+        at = rng.choice([m.start() for m in re.finditer(r"\S+", text)])
+        broken = text[:at] + rng.choice(["== ", "foo bar ", ", , "]) + text[at:]
+        errors = parse_all(broken).errors
+        if len(errors) > 1:
+            several.append((broken, [e.message for e in errors]))
+    assert len(several) <= 3, several

@@ -28,7 +28,7 @@ class FakeSummary:
 
 
 class FakeJob:
-    plan = types.SimpleNamespace(outputs=("out",))
+    plan = types.SimpleNamespace(outputs=("out",), writes=())
 
     def stop(self):
         raise AssertionError("nobody has asked for it")

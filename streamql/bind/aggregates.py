@@ -69,6 +69,9 @@ def bind_user_aggregate(node: ast.Call, scope: Scope, bind: Bind, condition: Con
     registry = scope.environment.registry
     spec = registry.aggregates.get(node.name.text.lower())
     if spec is None:
+        function = registry.udf(node.name.text)
+        if function is not None and function.unmade:
+            return Call(Type.ANY, node.span, function, ())
         known: Mapping[str, object] = registry.aggregates
         hint = suggest(node.name.text, known)
         if hint is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from ..errors import BindError, Span
+from ..errors import BindError, CompileError, Span
 from ..expressions.nodes import (
     Call,
     Case,
@@ -17,6 +17,7 @@ from ..expressions.nodes import (
     Not,
     OneOf,
     WindowIdentity,
+    walk,
 )
 from ..functions.conversion import castable
 from ..syntax import nodes as ast
@@ -40,7 +41,39 @@ def bind_value(node: ast.Expr, scope: Scope) -> Expr:
     """Return the bound value.
 
     Raises BindError with a place: unknown names, wrong types, a condition where a value must be.
+    Where a tool wants all mistakes they are reported, and what is broken is an unknown value.
     """
+    try:
+        return _value(node, scope)
+    except CompileError as error:  # not `attempt`: expressions nest deeply, and frames are few
+        scope.environment.report(error)
+    for part in _parts(node):
+        bind_value(part, scope)
+    return unknown_value(node.span)
+
+
+def unknown_value(span: Span) -> Expr:
+    """Return what stands for a value that could not be bound: nothing is known of it."""
+    return Literal(Type.ANY, span, None)
+
+
+def is_unknown(value: Expr) -> bool:
+    """Tell whether this, or anything in it, stands for what could not be bound."""
+    return any(
+        isinstance(v, Literal) and v.type is Type.ANY and v.value is None for v in walk(value)
+    )
+
+
+def _parts(node: ast.Expr) -> tuple[ast.Expr, ...]:
+    """Return the arguments of a refused call that may have mistakes of their own.
+
+    Plain names are left out: where the function is not known they may be words such as `second`.
+    """
+    arguments = node.arguments if isinstance(node, ast.Call) else ()
+    return tuple(a for a in arguments if not isinstance(a, ast.Path | ast.Star))
+
+
+def _value(node: ast.Expr, scope: Scope) -> Expr:
     if is_predicate(node):
         raise BindError(
             "a condition is no value",
@@ -96,7 +129,18 @@ def bind_function(name: str, arguments: tuple[ast.Expr, ...], span: Span, scope:
 
 
 def bind_condition(node: ast.Expr, scope: Scope) -> Expr:
-    """Return the bound condition; raises BindError for a value that is none."""
+    """Return the bound condition; raises BindError for a value that is none.
+
+    Mistakes are reported as by `bind_value`.
+    """
+    try:
+        return _condition(node, scope)
+    except CompileError as error:
+        scope.environment.report(error)
+        return unknown_value(node.span)
+
+
+def _condition(node: ast.Expr, scope: Scope) -> Expr:
     match node:
         case ast.And(left=left, right=right, span=span) | ast.Or(left=left, right=right, span=span):
             sign = "and" if isinstance(node, ast.And) else "or"
@@ -130,6 +174,8 @@ def bind_condition(node: ast.Expr, scope: Scope) -> Expr:
             return bind_function(sign, (left, right), span, scope)
         case _:
             value = bind_value(node, scope)
+            if is_unknown(value):
+                return value
             raise refuse_boolean(value)
 
 
@@ -149,7 +195,8 @@ def _literal_type(value: int | float | str | None) -> Type:
 
 def _case(node: ast.Case, scope: Scope) -> Case:
     if node.otherwise is None:
-        raise BindError("CASE needs an ELSE", node.span, "write ELSE NULL for the other rows")
+        missing = BindError("CASE needs an ELSE", node.span, "write ELSE NULL for the other rows")
+        scope.environment.report(missing)
     branches = []
     operand = None if node.operand is None else bind_value(node.operand, scope)
     for when in node.whens:
@@ -159,7 +206,9 @@ def _case(node: ast.Case, scope: Scope) -> Case:
             value = bind_value(when.condition, scope)
             condition = builtin("=", (operand, value), when.span)
         branches.append((condition, bind_value(when.result, scope)))
-    otherwise = bind_value(node.otherwise, scope)
+    otherwise = (
+        unknown_value(node.span) if node.otherwise is None else bind_value(node.otherwise, scope)
+    )
     kinds = {r.type for _, r in branches} | {otherwise.type}
     return Case(common_type(kinds), node.span, tuple(branches), otherwise)
 
@@ -190,8 +239,8 @@ def named_type(name: ast.Name, what: str) -> Type:
 
 def _cast(node: ast.Cast, scope: Scope) -> Cast:
     word = "TRY_CAST" if node.lenient else "CAST"
-    want = named_type(node.type, word)
     value = bind_value(node.operand, scope)
+    want = named_type(node.type, word)
     known = value.type not in (Type.ANY, Type.NULL, Type.NUMBER)
     if known and not node.lenient and not castable(value.type, want):
         raise BindError(f"{word}: a value of type {value.type} cannot become {want}", node.span)

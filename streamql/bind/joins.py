@@ -16,6 +16,7 @@ from ..syntax import nodes as ast
 from ..types import Type
 from .aggregates import refuse_aggregates
 from .durations import LONGEST, constant_integer
+from .expressions import is_unknown
 from .scope import Scope, Source
 
 BindExpr = Callable[[ast.Expr, Scope], Expr]
@@ -47,6 +48,7 @@ class Condition:
             bound = self.predicate(node, self.scope)
             refuse_aggregates(bound, "ON")
             self.rest.append(bound)
+            self.broken |= is_unknown(bound)
 
     def note_broken(self) -> None:
         self.broken = True

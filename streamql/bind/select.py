@@ -6,14 +6,14 @@ from functools import partial
 
 from ..batch import MAIN
 from ..errors import BindError, Span
-from ..expressions.nodes import Expr, Field, Literal, Whole
+from ..expressions.nodes import Expr, Field, Whole
 from ..plan.expressions import map_expressions
 from ..plan.nodes import Filter, Plan, Project, Scan, Shape
 from ..rows import find
 from ..syntax import nodes as ast
 from ..types import Type
 from .aggregates import refuse_aggregates
-from .expressions import bind_condition, bind_value
+from .expressions import bind_condition, bind_value, unknown_value
 from .group import Grouping, bind_grouping, bind_having, refuse_ungrouped
 from .names import output_name
 from .scope import Environment, Scope, Source
@@ -76,11 +76,6 @@ def _unknown_source() -> tuple[Plan, tuple[Source, ...]]:
     return Scan(""), (Source("", MAIN, Shape()),)
 
 
-def _unknown_value(span: Span) -> Expr:
-    """Stand in for a value that could not be bound: nothing is known of it."""
-    return Literal(Type.ANY, span, None)
-
-
 def _having(node: ast.Select, scope: Scope) -> Expr | None:
     return None if node.having is None else bind_condition(node.having, scope)
 
@@ -124,7 +119,7 @@ def _of_group(item: Item, grouping: Grouping) -> Item:
 
 
 def _unknown_item(item: Item) -> Item:
-    return item[0] or "", _unknown_value(item[1].span)
+    return item[0] or "", unknown_value(item[1].span)
 
 
 def _refuse_star_over_join(node: ast.Select) -> None:
@@ -182,8 +177,7 @@ def _select_list(
         while name.lower() in taken:
             name += "_"
         taken.add(name.lower())
-        unknown = partial(_unknown_value, node.value.span)
-        items.append((name, attempt(partial(bind_value, node.value, scope), unknown)))
+        items.append((name, bind_value(node.value, scope)))
     return items
 
 

@@ -102,12 +102,17 @@ def functions(values: Iterable[str]) -> dict[str, str]:
     return aliases
 
 
-def may_call(script: str, settings: Iterable[str]) -> bool:
+def may_call(script: str, settings: Iterable[str], folders: Iterable[str] = ()) -> bool:
     """Tell whether a query may call user functions, or settings name one.
 
-    Where it cannot, the functions of a folder, and V8 with them, need not be loaded.
+    Where it cannot, the functions of the folders, and V8 with them, need not be loaded. A call that
+    lacks its `udf.` counts: the error can then say so.
     """
-    return _USER_CALL.search(script) is not None or any("." in key for key in settings)
+    if _USER_CALL.search(script) is not None or any("." in key for key in settings):
+        return True
+    names = [re.escape(path.stem) for folder in folders for path in Path(folder).glob("*.js")]
+    called = rf"(?<!\w)(?:{'|'.join(names)})\s*\("
+    return bool(names) and re.search(called, script, re.IGNORECASE) is not None
 
 
 def read_query(file: str | None, text: str | None) -> str:

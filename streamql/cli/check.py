@@ -15,6 +15,7 @@ from .project import found_project
 from .report import QUERY, say
 
 if TYPE_CHECKING:
+    from ..errors import StreamqlError
     from ..lint.diagnostic import Diagnostic
     from ..projects.project import Project
 
@@ -64,19 +65,24 @@ def check_command(
     names = sum(len(queries) for _, queries in groups)
     for engine_flags, queries in groups:
         ctx.meta[QUERY] = queries[0][1] if len(queries) == 1 else None
-        with prepared(ctx, engine_flags) as at:
+        place = queries[0] if len(queries) == 1 else ("functions", "")
+        broken: list[StreamqlError] = []
+        with prepared(ctx, engine_flags, broken=broken.append) as at:
             from ..lint.check import check
+            from ..lint.diagnostic import Diagnostic
 
+            found += [(*place, Diagnostic.of_function(e)) for e in broken]
             for name, text in queries:
+                unread: list[Diagnostic] = []
                 diagnostics = check(
                     text,
                     at.engine.environment(),
                     at.engine.settings,
-                    times=partial(_times, at),
-                    checkpoints=checkpointed,
+                    times=partial(_times, at, unread),
+                    checkpoints=checkpointed or at.engine.settings.says_checkpoints,
                     azure=target == "asa",
                 )
-                found += [(name, text, d) for d in diagnostics]
+                found += [(name, text, d) for d in (*unread, *diagnostics)]
     if as_json:
         import orjson
 
@@ -135,8 +141,13 @@ def _query_of(project: Project) -> tuple[str, str]:
     return str(project.script_file), project.script
 
 
-def _times(at: Prepared, names: list[str]) -> dict[str, tuple[str, ...]]:
-    """Return which columns hold times, for those inputs whose data can be looked at."""
+def _times(at: Prepared, unread: list[Diagnostic], names: list[str]) -> dict[str, tuple[str, ...]]:
+    """Return which columns hold times, for those inputs whose data can be looked at.
+
+    Those that cannot be read are told in `unread`.
+    """
+    from ..errors import InputError
+    from ..lint.diagnostic import WARNING, Diagnostic
     from ..lint.samples import time_columns
 
     inputs = at.engine.inputs
@@ -146,7 +157,11 @@ def _times(at: Prepared, names: list[str]) -> dict[str, tuple[str, ...]]:
             inputs.add_uri(left[0], at.only_input)
     found = {}
     for name in names:
-        rows = inputs.sample(name) if inputs.has(name) else None
+        try:
+            rows = inputs.sample(name) if inputs.has(name) else None
+        except InputError as error:
+            unread.append(Diagnostic(WARNING, "unreadable-input", error.message, hint=error.hint))
+            continue
         if rows is not None and len(rows):
             found[name.lower()] = time_columns(rows)
     return found

@@ -17,6 +17,7 @@ from .report import QUERY, warn
 
 if TYPE_CHECKING:
     from ..engine import Engine
+    from ..errors import StreamqlError
 
 SETTINGS_FILE = Path("streamql.toml")
 STDIO = "-"
@@ -171,12 +172,14 @@ def prepared(
     *,
     needs_query: bool = True,
     needs_data: bool = False,
+    broken: Callable[[StreamqlError], None] | None = None,
 ) -> Iterator[Prepared]:
     """Give the engine that the flags describe, and close it at the end. Raises UsageError.
 
     Without `needs_query` the flags may name no query: then the script is empty, and all functions
     are loaded, since one may come. With `needs_data` the inputs of a project that have no data here
-    are an error, and what of the project has no effect here is told.
+    are an error, and what of the project has no effect here is told. `broken` is told of functions
+    that cannot be made; without it they are an error.
     """
     from ..errors import UsageError
     from . import arguments
@@ -197,15 +200,15 @@ def prepared(
         script = arguments.read_query(flags.query_file, flags.query)
     ctx.meta[QUERY] = script
     given = _settings_given(flags)
-    called = not needs_query or arguments.may_call(script, given)
+    folders = (*flags.folders, *(() if project is None else project.folders()))
+    called = not needs_query or arguments.may_call(script, given, folders)
     # the engine and what it needs are loaded here, not for --help and --version
     from ..udf.python.specs import is_python
     from .startup import load_v8_meanwhile, skip_pandas
 
     if any(s.endswith(".js") for s in flags.functions) or (flags.folders and called and script):
         load_v8_meanwhile()
-    specs = [spec.partition("=")[2] for spec in flags.functions]
-    specs += [] if project is None else project.specs()
+    specs = [s.partition("=")[2] for s in flags.functions] + (project.specs() if project else [])
     if not any(".py" in spec or is_python(spec) for spec in specs):
         skip_pandas()
     from ..engine import Engine
@@ -219,6 +222,7 @@ def prepared(
     sources = (*named_inputs, *named_references)
     with Engine(chosen) as engine:
         engine.on_warning = lambda text: warn(text, ctx)
+        engine.functions.report = broken
         if project is not None:
             if needs_data and only_input is None:
                 project.refuse_absent(sources)

@@ -81,15 +81,19 @@ def say(message: str, ctx: click.Context, level: str = "info", **fields: Any) ->
         click.echo(message, err=True, color=ctx.find_root().color)
 
 
-def warn(message: str, ctx: click.Context) -> None:
-    """Say that something needs a person."""
-    structured = LOG in ctx.meta and ctx.meta[LOG].structured
-    say(message if structured else f"warning: {message}", ctx, "warning")
+def warn(message: str, ctx: click.Context, hint: str | None = None) -> None:
+    """Say that something needs a person, and what could be done."""
+    if LOG in ctx.meta and ctx.meta[LOG].structured:
+        say(message, ctx, "warning", **({} if hint is None else {"hint": hint}))
+        return
+    say(coloured(f"warning: {message}"), ctx, "warning")
+    if hint is not None:
+        say(coloured(f"hint: {hint}"), ctx, "warning")
 
 
 def coloured(message: str) -> str:
-    """Return the message with its `error:` and `hint:` in colour."""
-    colours = {"error:": "red", "hint:": "cyan"}
+    """Return the message with its `error:`, `warning:` and `hint:` in colour."""
+    colours = {"error:": "red", "warning:": "yellow", "hint:": "cyan"}
     lines = []
     for line in message.split("\n"):
         word, _, rest = line.partition(" ")

@@ -10,7 +10,7 @@ import click
 
 from .flags import STDIO, QueryFlags, prepared, query_flags
 from .logs import log_flags, logged
-from .report import say
+from .report import say, warn
 from .watching import watched, watching_flags
 
 if TYPE_CHECKING:
@@ -90,6 +90,8 @@ def run_command(
             from_start=from_start,
             allow_changed_functions=allow_changed_functions,
         )
+        if checkpoint is not None:
+            _warn_of_volatile(ctx, job)
         on_stdout = at.output_dir is None and (at.default_output or STDIO) == STDIO
         shown = wanted(
             quiet or log.structured, on_stdout and len(at.outputs) < len(job.plan.outputs)
@@ -108,6 +110,15 @@ def run_command(
         say(first, ctx, **summary.figures())
         for sentence in others:
             say(sentence, ctx)
+
+
+def _warn_of_volatile(ctx: click.Context, job: Job) -> None:
+    """Warn of functions that may compute other rows after a restart."""
+    from ..lint.rules.volatile_call import HINT, volatile_calls
+    from ..lint.subject import plans_below
+
+    for text in dict.fromkeys(text for _, text in volatile_calls(plans_below(job.plan.writes))):
+        warn(text, ctx, hint=HINT)
 
 
 def _stopping(ctx: click.Context, job: Job, quiet: bool) -> AbstractContextManager[None]:

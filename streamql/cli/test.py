@@ -74,6 +74,7 @@ def test_command(
     given = arguments.pairs("--set", "KEY=VALUE", settings)
     given |= arguments.present(replay_calls=replay_calls)
     overrides = Overrides(arguments.functions(functions), given)
+    overrides.refuse_misfit()
     wanted = selector(words)
     cases = find_cases(paths, tolerance)
     chosen = [case for case in cases if wanted(case.name)]
@@ -115,15 +116,21 @@ class _Shown:
         if outcome.passed:
             if not self._quiet:
                 self._say(click.style("passed", fg="green") + f"  {outcome.name}")
+                self._warnings(outcome)
             return
         self._say(click.style("FAILED", fg="red", bold=True) + f"  {outcome.name}")
         for line in failure_lines(outcome, self._width):
             self._say(click.style(line.text, fg=_COLOURS[line.mark]) if line.mark else line.text)
+        self._warnings(outcome)
 
     def updated(self, outcome: Outcome, changed: list[Path]) -> None:
         """Show which files of a case were written anew."""
         names = ", ".join(path.name for path in changed)
         self._say(click.style("updated", fg="yellow") + f" {outcome.name}: {names}")
+
+    def _warnings(self, outcome: Outcome) -> None:
+        for text in outcome.warnings:
+            self._say("  " + click.style("warning:", fg="yellow", bold=True) + f" {text}")
 
     def summary(self, outcomes: list[Outcome]) -> None:
         """Show how many passed and failed."""

@@ -40,7 +40,7 @@ class Function(ABC):
     With `by_event`, `call` gets two more columns behind the arguments: the time of each row
     (datetime) and the number of its event (bigint). With `takes_fields`, `call_fields` is asked
     first for calls on one record. With `drops`, rows for which it fails leave the stream: an
-    operator of its own calls it (`dropping.Dropping`).
+    operator of its own calls it (`dropping.Dropping`). `unmade`: what is wrong with it was told.
     """
 
     name: str
@@ -51,6 +51,7 @@ class Function(ABC):
     by_event: bool = False
     drops: ClassVar[bool] = False
     takes_fields: ClassVar[bool] = False
+    unmade: ClassVar[bool] = False
 
     @abstractmethod
     def check(self, types: Sequence[Type], span: Span, spans: Sequence[Span]) -> Type:

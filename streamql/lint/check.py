@@ -77,7 +77,7 @@ def check(
     return sorted(_once(found), key=_place)
 
 
-_NEED_ALL = frozenset({"unused_step"})
+_NEED_ALL = frozenset({"unused_step", "output_columns_differ"})
 """Rules that would be wrong about a script of which a part is missing."""
 
 

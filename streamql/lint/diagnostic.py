@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..errors import CompileError, ParseError, Span
+from ..errors import CompileError, ParseError, Span, StreamqlError
 
 ERROR = "error"
 WARNING = "warning"
@@ -15,7 +15,7 @@ INFO = "info"
 class Diagnostic:
     """One finding, and where in the text it is.
 
-    `code` is `syntax`, `bind`, `azure`, or the name of a rule.
+    `code` is `syntax`, `bind`, `function`, `azure`, or the name of a rule.
     """
 
     severity: str
@@ -29,6 +29,11 @@ class Diagnostic:
         """Return an error of the compiler as a finding."""
         code = "syntax" if isinstance(error, ParseError) else "bind"
         return cls(ERROR, code, error.message, error.span, error.hint)
+
+    @classmethod
+    def of_function(cls, error: StreamqlError) -> Diagnostic:
+        """Return the error of a function that cannot be made as a finding: it is in no query."""
+        return cls(ERROR, "function", error.message, None, error.hint)
 
 
 def warning(code: str, message: str, span: Span, hint: str) -> Diagnostic:

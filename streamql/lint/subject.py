@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 
 from ..bind.scope import Environment
@@ -47,14 +47,19 @@ class Subject:
 
     def plans(self) -> Iterator[Plan]:
         """Yield all nodes of the plan once, those of unused steps too."""
-        seen: dict[int, Plan] = {}
-        stack: list[Plan] = [*self.job.writes, *(s[1] for s in self.environment.steps.values())]
-        while stack:
-            plan = stack.pop()
-            if id(plan) not in seen:
-                seen[id(plan)] = plan
-                stack += plan.inputs
-                yield plan
+        yield from plans_below((*self.job.writes, *(s[1] for s in self.environment.steps.values())))
+
+
+def plans_below(plans: Iterable[Plan]) -> Iterator[Plan]:
+    """Yield plan nodes and all that they read, each once."""
+    seen: set[int] = set()
+    stack = list(plans)
+    while stack:
+        plan = stack.pop()
+        if id(plan) not in seen:
+            seen.add(id(plan))
+            stack += plan.inputs
+            yield plan
 
 
 def nodes_of(node: ast.Node) -> Iterator[ast.Node]:

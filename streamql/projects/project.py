@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..errors import UsageError
+from ..errors import StreamqlError, UsageError
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,17 @@ class Absent:
     reference: bool = False
 
 
+class Functions(Protocol):
+    """What an engine says of its functions."""
+
+    def unmade(self, aliases: Iterable[str], error: StreamqlError) -> None: ...
+
+
 class Equipped(Protocol):
     """What takes functions and inputs: an engine."""
 
+    @property
+    def functions(self) -> Functions: ...
     def javascript(self, name: str, source: str, file: str | None = None) -> None: ...
     def model(self, name: str, spec: str, **settings: Any) -> None: ...
     def function_from(self, alias: str, spec: str) -> None: ...
@@ -97,6 +105,10 @@ class Project:
         """Return what functions are named as, where they are named as in `--function`."""
         return [f.spec for f in self.functions.values() if isinstance(f, SpecFunction)]
 
+    def folders(self) -> tuple[str, ...]:
+        """Return the folders of functions as they are named in `--functions`."""
+        return () if self.folder is None else (str(self.folder),)
+
     def add_functions(self, engine: Equipped, given: Collection[str] = ()) -> None:
         """Give an engine the functions, except those of which the aliases are `given` otherwise.
 
@@ -108,9 +120,8 @@ class Project:
         if absent:
             listed = ", ".join(f"udf.{alias} ({f.kind})" for alias, f in absent.items())
             flags = " ".join(f"--function {alias}=SPEC" for alias in absent)
-            raise UsageError(
-                f"{self.file}: functions that cannot run from here: {listed}", hint=f"give {flags}"
-            )
+            text = f"{self.file}: functions that cannot run from here: {listed}"
+            engine.functions.unmade(absent, UsageError(text, hint=f"give {flags}"))
         if self.folder is not None:
             engine.functions_from(self.folder)
         for alias, function in wanted.items():

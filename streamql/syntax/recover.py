@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ..errors import ParseError, Span
 from . import nodes
+from .clauses import further_errors
 from .parser import parse
 from .source import blank_comments
 
@@ -18,7 +19,7 @@ _MOST = 50
 """Broken quotes and comments that are looked behind; more are no query."""
 _WORD = re.compile(
     r"""N?'[^']*(?:''[^']*)*' | "[^"\n]*(?:""[^"\n]*)*" | \[[^\]\n]*(?:\]\][^\]\n]*)*\]
-    | [^\W\d]\w* | [^\s\w]""",
+    | \w+(?:\.\d+)? | [^\s\w]""",
     re.VERBOSE | re.IGNORECASE,
 )
 
@@ -28,8 +29,8 @@ class Recovered:
     """What could be read of a script.
 
     Attributes:
-        script: the tables, steps and statements that are sound.
-        errors: one for each broken part, in the order of the text.
+        script: the tables, steps and statements that are sound, and what is sound of statements.
+        errors: one for each broken clause, in the order of the text.
         broken: the names of steps that are not: others may read them.
     """
 
@@ -54,8 +55,6 @@ def parse_all(text: str) -> Recovered:
     clean, errors = _cleaned(text)
     if not clean.strip():
         return Recovered(_script(text, [], [], []), tuple((errors or [first])[:1]))
-    if not errors:
-        errors = [first]
     poisoned = [e.span.start for e in errors if e.span is not None]
     tables: list[nodes.CreateTable] = []
     steps: list[nodes.Step] = []
@@ -64,11 +63,17 @@ def parse_all(text: str) -> Recovered:
     for piece in _pieces(clean):
         try:
             found = parse(_alone(clean, piece))
-        except ParseError as error:
-            if not any(_is_in(at, piece, clean) for at in poisoned):
-                errors.append(error)
+        except ParseError as alone:
             if piece.name is not None:
                 broken.append(piece.name.text)
+            if any(_is_in(at, piece, clean) for at in poisoned):
+                continue
+            seen = first.span is not None and _is_in(first.span.start, piece, clean)
+            told = first if seen else alone  # the first one has seen what comes behind
+            more, rest = further_errors(clean, _words_in(clean, piece), told)
+            errors += (told, *more)
+            if rest is not None and piece.kind == "statement":
+                statements.append(rest)
             continue
         if piece.kind == "table":
             tables += found.tables
@@ -76,6 +81,7 @@ def parse_all(text: str) -> Recovered:
             steps.append(nodes.Step(piece.span, piece.name, found.statements[0]))
         else:
             statements += found.statements
+    errors = errors or [first]
     errors.sort(key=lambda e: e.span.start if e.span else 0)
     return Recovered(_script(text, tables, steps, statements), tuple(errors), tuple(broken))
 
@@ -119,6 +125,10 @@ def _alone(clean: str, piece: _Piece) -> str:
     return " " * start + clean[start:end] + (" SELECT a FROM b" if piece.kind == "table" else "")
 
 
+def _words_in(clean: str, piece: _Piece) -> list[re.Match[str]]:
+    return list(_WORD.finditer(clean, piece.span.start, piece.span.end))
+
+
 def _pieces(clean: str) -> list[_Piece]:
     """Cut a text at what begins a table, a step or a statement."""
     words = list(_WORD.finditer(clean))
@@ -153,7 +163,7 @@ def _statement_end(clean: str, words: list[re.Match[str]], at: int) -> int:
             depth += 1
         elif word == ")":
             depth -= 1
-        elif word == "SELECT" and before not in {"UNION", "ALL", "("}:
+        elif word == "SELECT" and before not in {"UNION", "ALL", "(", "."}:
             # at the beginning of a line it begins a statement even where a ) is missing
             if depth <= 0 and seen:
                 return at

@@ -7,7 +7,7 @@ import random
 import tempfile
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -31,6 +31,12 @@ class Overrides:
     functions: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
 
+    def refuse_misfit(self) -> None:
+        """Raise what is wrong with them whatever the cases are: UsageError, CompileError."""
+        with Engine(Settings.load(flags=self.settings)) as engine:
+            for alias, spec in self.functions.items():
+                engine.function_from(alias, spec)
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -43,6 +49,7 @@ class Outcome:
         error: what the query failed with, though it must not.
         wanted_error: the kind of error that did not come.
         seconds: how long it took.
+        warnings: what was said while it ran, each sentence once.
     """
 
     case: Case
@@ -53,6 +60,7 @@ class Outcome:
     error: StreamqlError | None = None
     wanted_error: str | None = None
     seconds: float = 0.0
+    warnings: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -86,9 +94,20 @@ def run_case(case: Case, batches: Batches = "all", overrides: Overrides | None =
 
     Whatever goes wrong is in the outcome; files of expected rows that do not fit raise UsageError.
     """
+    told: list[str] = []
     began = time.monotonic()
-    rows, error = _run(case, batches, overrides or Overrides())
-    seconds = time.monotonic() - began
+    rows, error = _run(case, batches, overrides or Overrides(), told.append)
+    outcome = _judged(case, batches, rows, error, time.monotonic() - began)
+    return replace(outcome, warnings=tuple(dict.fromkeys(told)))
+
+
+def _judged(
+    case: Case,
+    batches: Batches,
+    rows: dict[str, list[Row]],
+    error: StreamqlError | None,
+    seconds: float,
+) -> Outcome:
     if case.expect_error is not None:
         wanted = _KINDS[case.expect_error]
         if error is None:
@@ -103,7 +122,7 @@ def run_case(case: Case, batches: Batches = "all", overrides: Overrides | None =
 
 
 def _run(
-    case: Case, batches: Batches, overrides: Overrides
+    case: Case, batches: Batches, overrides: Overrides, warn: Callable[[str], None]
 ) -> tuple[dict[str, list[Row]], StreamqlError | None]:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
@@ -112,6 +131,7 @@ def _run(
             given = {**_texts(case.settings), **overrides.settings}
             settings = Settings.load(file, flags=given)
             with Engine(settings) as engine:
+                engine.on_warning = warn
                 engine.cut = batch_sizes(case.name, batches)
                 engine.restart = batches == "restart"
                 _equip(engine, case, overrides)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import on_error
-from ..errors import UsageError
+from ..errors import StreamqlError, UsageError
 from ..functions.aggregate import AggregateSpec
 from ..functions.registry import Function
 from ..functions.table import TableFunction
@@ -39,6 +40,9 @@ class Functions:
         self._dead_letters: DeadLetters | None = None
         self._calls = CallFiles(settings.record_calls, settings.replay_calls)
         self._made_of: dict[str, str] = {}
+        self.report: Callable[[StreamqlError], None] | None = None
+        """For tools that want all mistakes: is told of a function that cannot be made, and calls of
+        it are let pass."""
 
     def made_of(self) -> dict[str, str]:
         """Return the fingerprint of each function and aggregate by its lower-case alias."""
@@ -77,6 +81,23 @@ class Functions:
         self._aggregates[alias.lower()] = spec
         self._functions.pop(alias.lower(), None)
 
+    def unmade(self, aliases: Iterable[str], error: StreamqlError) -> None:
+        """Report functions that cannot be made. Raises the error where nobody wants to know."""
+        if self.report is None:
+            raise error
+        from .unmade import UnmadeFunction
+
+        self.report(error)
+        for alias in aliases:
+            self.add(UnmadeFunction(alias))
+
+    @contextmanager
+    def _making(self, alias: str) -> Iterator[None]:
+        try:
+            yield
+        except StreamqlError as error:
+            self.unmade([alias], error)
+
     def add_python(self, alias: str, spec: str) -> None:
         """Add what MODULE:NAME or FILE.py:NAME names. Raises UsageError if it does not load."""
         from .python import load_python
@@ -93,6 +114,12 @@ class Functions:
     ) -> None:
         """Add `udf.alias`, or `uda.alias` if the text is that of an aggregate; files of helpers
         run before it. Raises CompileError with the script's line."""
+        with self._making(alias):
+            self._add_javascript(alias, source, file, library)
+
+    def _add_javascript(
+        self, alias: str, source: str, file: str, library: Sequence[SourceFile]
+    ) -> None:
         from .javascript import Runtimes, is_aggregate, load_aggregate, load_function
 
         if self._javascript is None:
@@ -113,6 +140,10 @@ class Functions:
 
     def add_model(self, alias: str, spec: str, given: dict[str, str]) -> None:
         """Add a scoring function behind a URL, in a score.py or in a model.onnx."""
+        with self._making(alias):
+            self._add_model(alias, spec, given)
+
+    def _add_model(self, alias: str, spec: str, given: dict[str, str]) -> None:
         from .scoring import ScoringLoop, model_function, refuse_host
 
         if self._loop is None:
@@ -132,6 +163,10 @@ class Functions:
 
     def add_spec(self, alias: str, spec: str) -> None:
         """Add what `--function ALIAS=SPEC` names: a script, a model, a URL or a Python object."""
+        with self._making(alias):
+            self._add_spec(alias, spec)
+
+    def _add_spec(self, alias: str, spec: str) -> None:
         from .python.specs import is_python
 
         if spec.startswith(("http://", "https://")) or spec.endswith((".py", ".onnx")):
