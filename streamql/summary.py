@@ -148,7 +148,8 @@ class JobSummary:
                     f"{output.missing:,} rows to {name} are unaccounted for: a defect of streamql"
                 )
         for name, count in self.failed_calls.items():
-            lines.append(f"{count:,} call{_s(count)} of udf.{name} failed: on_error decided")
+            called = name if name.startswith("uda.") else f"udf.{name}"
+            lines.append(f"{count:,} call{_s(count)} of {called} failed: on_error decided")
         if self.rejected:
             lines.append(f"{self.rejected:,} row{_s(self.rejected)} not scored: on_error decided")
         return lines + (self.checkpoints.sentences() if self.checkpoints is not None else [])

@@ -237,15 +237,6 @@ def test_policies_that_do_not_fit_are_refused():
     for value, message in (("ignore", "f.on_error takes"), ("dead_letter", "needs a place")):
         with pytest.raises(UsageError, match=message):
             engine("javascript", functions={"f": {"on_error": value}})
-    with (
-        Engine(functions={"A": {"on_error": "null"}}) as made,
-        pytest.raises(UsageError, match="no setting of an aggregate"),
-    ):
-        made.javascript(
-            "A",
-            "function main() { this.init = function () {}; "
-            "this.accumulate = function (v, t) {}; this.computeResult = function () {}; }",
-        )
 
 
 SCORE = """import json

@@ -141,7 +141,7 @@ def test_states_in_snapshots(value: Any, kept: bool) -> None:
         with pytest.raises(
             FunctionError, match="attribute held of its state holds a value of type"
         ):
-            states.snapshot()
+            to_bytes(states.snapshot())
         return
     again = aggregate.accumulator()
     assert again is not None

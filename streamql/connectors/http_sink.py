@@ -23,9 +23,9 @@ from ..network.connection import tls_context, what_broke
 from ..network.headers import headers_of, read_header
 from ..network.retry import Clock, Retry, class_of, pause, phrase, retry_after
 from ..network.secret import ADVICE, Secret
+from ..sifting import Refusal
 from ..text import bytes_of, offsets_of, string_array
 from .contract import AT_LEAST_ONCE
-from .sifting import Refusal
 from .staged import Part, StagedSink, missing
 from .uri import Uri, shown
 

@@ -13,11 +13,11 @@ import pyarrow.compute as pc
 
 from ..errors import OutputError, UsageError
 from ..network.secret import ADVICE, Secret
+from ..sifting import Refusal, sift
 from ..types import Array, Type
 from .fitting import Place
 from .postgres_errors import error_of, is_of_rows, refused_before, remember, row_of
 from .postgres_table import TABLE, as_json, columns_of, copied, join, quoted, sql, unique_indexes
-from .sifting import Refusal, sift
 from .staged import Part, missing
 from .tables import EPOCHS, TableSink, Target
 from .uri import Uri, shown
@@ -180,7 +180,7 @@ class PostgresSink(TableSink):
             for part in parts:
                 if self.dropping:
                     left = sift(len(part), partial(self._try, cursor, part))
-                    refused += [(at + row, reason) for row, reason in left]
+                    refused += [(at + row, error.message) for row, error in left]
                 else:
                     self._put_part(cursor, part)
                 at += len(part)

@@ -31,6 +31,16 @@ class TableFunction(Function):
         Raises FunctionError with `row` set to the row that is to blame.
         """
 
+    def attempt(
+        self, column: Column, events: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], Rows, NDArray[np.int64]]:
+        """Return what `expand` does, and the rows that leave the stream, as `on_error` may say.
+
+        `events` are their numbers in the input, 0 for rows that were made of several.
+        """
+        parents, rows = self.expand(column)
+        return parents, rows, parents[:0]
+
     def check(self, types: Sequence[Type], span: Span, spans: Sequence[Span]) -> Type:
         raise BindError(
             f"udf.{self.name} makes rows and stands only after CROSS APPLY or OUTER APPLY",

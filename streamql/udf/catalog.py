@@ -14,7 +14,7 @@ from ..errors import StreamqlError, UsageError
 from ..functions.aggregate import AggregateSpec
 from ..functions.registry import Function
 from ..functions.table import TableFunction
-from ..on_error import OnError
+from ..on_error import OnError, Policy
 from ..settings import Settings
 from . import fingerprint
 from .call_files import CallFiles
@@ -22,6 +22,7 @@ from .dead_letters import DeadLetters
 from .forgiving import DroppingFunction, ForgivingFunction
 
 if TYPE_CHECKING:
+    from .forgiving_aggregate import Tally
     from .javascript import Runtimes, SourceFile
     from .scoring import ModelFunction, ScoringLoop
     from .scoring.stats import ScoringStats
@@ -43,6 +44,7 @@ class Functions:
         self.report: Callable[[StreamqlError], None] | None = None
         """For tools that want all mistakes: is told of a function that cannot be made, and calls of
         it are let pass."""
+        self._tallies: dict[str, Tally] = {}
 
     def made_of(self) -> dict[str, str]:
         """Return the fingerprint of each function and aggregate by its lower-case alias."""
@@ -77,6 +79,18 @@ class Functions:
 
     def add_aggregate(self, alias: str, spec: AggregateSpec, made_of: str) -> None:
         """Add `uda.alias`; a later function or aggregate of the same alias wins."""
+        policy = self._policy(alias)
+        if policy.drops and "on_error" in self._set_for(alias):
+            raise UsageError(
+                f"{alias}.on_error={policy.action.value} would drop a row, and the value of an "
+                "aggregate is made of many",
+                hint="on_error = fail, null or default: VALUE",
+            )
+        if policy.action is not OnError.FAIL:
+            from .forgiving_aggregate import Tally, forgiving
+
+            self._tallies[alias.lower()] = tally = Tally()
+            spec = forgiving(spec, policy, tally)
         self._made_of[alias.lower()] = made_of
         self._aggregates[alias.lower()] = spec
         self._functions.pop(alias.lower(), None)
@@ -128,10 +142,6 @@ class Functions:
         texts = [source, *(helper.text for helper in library)]
         made_of = fingerprint.of_texts("javascript", texts)
         if is_aggregate(runtime, alias, source, file, library):
-            if "on_error" in self._set_for(alias):
-                raise UsageError(
-                    f"{alias}.on_error is no setting of an aggregate, which {alias} is"
-                )
             self.add_aggregate(
                 alias, load_aggregate(runtime, alias, source, file, library), made_of
             )
@@ -227,11 +237,11 @@ class Functions:
         return [f for f in self._functions.values() if isinstance(f, ModelFunction)]
 
     def failed_calls(self, before: Mapping[str, int] | None = None) -> dict[str, int]:
-        """Return how many calls of each JavaScript or Python function failed, by its name, and
-        `on_error` decided about; with those `before`, only since then, and only where any did."""
-        now = {
-            f.name: f.failed for f in self._functions.values() if isinstance(f, ForgivingFunction)
-        }
+        """Return how many calls of each JavaScript or Python function failed, by its name (that of
+        an aggregate begins with uda.), and `on_error` decided about; with those `before`, only
+        since then, and only where any did."""
+        now = {f.name: f.failed for f in self._functions.values() if hasattr(f, "failed")}
+        now |= {f"uda.{alias}": tally.failed for alias, tally in self._tallies.items()}
         if before is None:
             return now
         return {name: n - before.get(name, 0) for name, n in now.items() if n > before.get(name, 0)}
@@ -258,29 +268,38 @@ class Functions:
 
     def _forgiving(self, function: Function) -> Function:
         """Return what is called in place of a function, as its `on_error` or the job's says."""
-        if function.remote or hasattr(function, "settings") or isinstance(function, TableFunction):
+        if function.remote or hasattr(function, "settings"):
             return function  # models have an on_error that is their own
-        said = self._said(function.name).get("on_error", "fail")
-        try:
-            policy = on_error.policy(said)
-        except ValueError as error:
-            raise UsageError(f"{function.name}.on_error takes {error}, found {said!r}") from None
+        policy = self._policy(function.name)
         if policy.action is OnError.FAIL:
             return function
-        if not policy.drops:
-            return ForgivingFunction(function, policy)
         letters = self.letters()
         if policy.action is OnError.DEAD_LETTER and letters is None:
             raise UsageError(
                 f"{function.name}.on_error=dead_letter needs a place for the dead letters",
                 hint="--set dead_letters=FILE, or on_error = fail, null, default: VALUE or skip",
             )
-        return DroppingFunction(function, policy, letters.put if letters is not None else None)
+        put = letters.put if letters is not None else None
+        if isinstance(function, TableFunction):
+            from .forgiving_table import ForgivingTable
+
+            return ForgivingTable(function, policy, put)
+        if not policy.drops:
+            return ForgivingFunction(function, policy)
+        return DroppingFunction(function, policy, put)
+
+    def _policy(self, alias: str) -> Policy:
+        """Return what happens to the failures of a function. Raises UsageError."""
+        said = self._said(alias).get("on_error", "fail")
+        try:
+            return on_error.policy(said)
+        except ValueError as error:
+            raise UsageError(f"{alias}.on_error takes {error}, found {said!r}") from None
 
     def _said(self, alias: str) -> dict[str, str]:
         """Return the settings of a function, `on_error` as the job has it unless it has its own."""
         said = self._set_for(alias)
-        if self._settings.function_errors == "fail" or alias.lower() in self._aggregates:
+        if self._settings.function_errors == "fail":
             return said
         return {"on_error": self._settings.function_errors, **said}
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..column import Column, combine, concat, constant, from_values, nulls
-from ..errors import FunctionError, Span
+from ..errors import FunctionError, RunError, Span
 from ..functions.dropping import Dropping
 from ..functions.registry import Function, Volatility
 from ..on_error import OnError, Policy
@@ -45,7 +45,7 @@ class ForgivingFunction(Function):
 
     def check(self, types: Sequence[Type], span: Span, spans: Sequence[Span]) -> Type:
         returns = self.inner.check(types, span, spans)
-        kind = _repeated(self._default, 1).type
+        kind = repeated(self._default, 1).type
         fits = kind in (Type.NULL, returns)
         return returns if fits else Type.ANY
 
@@ -57,7 +57,7 @@ class ForgivingFunction(Function):
         failed = np.zeros(count, bool)
         failed[list(errors)] = True
         good = np.flatnonzero(~failed)
-        instead = _repeated(self._default, len(errors))
+        instead = repeated(self._default, len(errors))
         return combine(count, [(good, column.take(good)), (np.flatnonzero(failed), instead)])
 
     def close(self) -> None:
@@ -152,19 +152,25 @@ class DroppingFunction(ForgivingFunction, Dropping):
         if self._put is not None:
             shown = columns[:-2] if self.by_event else columns
             for row in sorted(errors):
-                self._put(
-                    {
-                        "kind": "function",
-                        "function": self.name,
-                        "event": int(events[row]) or None,
-                        "reason": errors[row].message,
-                        "text": _text(shown, row),
-                    }
-                )
+                self._put(letter_of(self.name, int(events[row]), errors[row], shown, row))
         return column, failed
 
 
-def _repeated(value: Any, count: int) -> Column:
+def letter_of(
+    name: str, event: int, error: RunError, columns: Sequence[Column], row: int
+) -> dict[str, Any]:
+    """Return the dead letter of a row: `columns` are the arguments, event 0 that of no event."""
+    return {
+        "kind": "function",
+        "function": name,
+        "event": event or None,
+        "reason": error.message,
+        "text": _text(columns, row),
+    }
+
+
+def repeated(value: Any, count: int) -> Column:
+    """Return a column that has one value so many times."""
     if isinstance(value, list | dict):
         return from_values([value]).take(np.zeros(count, np.int64))
     return constant(value, count)

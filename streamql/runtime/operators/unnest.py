@@ -29,13 +29,14 @@ _FUNCTIONS = {
 class UnnestOperator(Operator):
     """Puts beside each row the elements of one of its values; rows keep their time.
 
-    CROSS drops a row without elements, OUTER keeps it once, with NULLs.
+    CROSS drops a row without elements, OUTER keeps it once, with NULLs, unless it is to leave the
+    stream because the function failed.
     """
 
     def __init__(
         self, function: str | TableFunction, argument: Expr, alias: str, outer: bool
     ) -> None:
-        self._expand = _built_in(function) if isinstance(function, str) else function.expand
+        self._expand = _built_in(function) if isinstance(function, str) else function.attempt
         self._argument = argument
         self._alias = alias
         self._outer = outer
@@ -43,14 +44,14 @@ class UnnestOperator(Operator):
     def on_batch(self, batch: Batch, port: int) -> Iterable[Batch]:
         value = Evaluation(batch).column(self._argument)
         try:
-            parents, rows = self._expand(value)
+            parents, rows, gone = self._expand(value, batch.events)
         except RunError as error:
             error.at(self._argument.span)
             if error.row is not None and error.event is None:
                 error.event = int(batch.events[error.row]) or None
             raise
         if self._outer:
-            alone = np.setdiff1d(np.arange(batch.count), parents)
+            alone = np.setdiff1d(np.arange(batch.count), np.concatenate([parents, gone]))
             order = np.argsort(np.concatenate([parents, alone]), kind="stable")
             rows = _spread(rows, np.flatnonzero(order < len(parents)), len(order))
             parents = np.concatenate([parents, alone])[order]
@@ -59,13 +60,14 @@ class UnnestOperator(Operator):
         return [batch.take(parents).with_rows(self._alias, rows)]
 
 
-def _built_in(function: str) -> Callable[[Column], tuple[Ints, Rows]]:
+def _built_in(function: str) -> Callable[[Column, Ints], tuple[Ints, Rows, Ints]]:
     take_apart, names = _FUNCTIONS[function]
 
-    def expand(value: Column) -> tuple[Ints, Rows]:
+    def expand(value: Column, _events: Ints) -> tuple[Ints, Rows, Ints]:
         parents, *elements = take_apart(value)
         columns = [replace(element, constant=False) for element in elements]
-        return parents, ColumnRows(dict(zip(names, columns, strict=True)), len(parents))
+        rows = ColumnRows(dict(zip(names, columns, strict=True)), len(parents))
+        return parents, rows, parents[:0]
 
     return expand
 

@@ -27,7 +27,8 @@ from ...functions.aggregate import Accumulator, Aggregate, AggregateSpec, Signat
 from ...grouping.ranges import Ranges
 from ...types import Type
 from .calls import Calls, Failures, is_async
-from .states import pack, unpack
+from .kept import Kept
+from .states import unpack
 from .values import column_of, returned_type
 
 Ints = NDArray[np.int64]
@@ -129,43 +130,65 @@ class States(Accumulator):
 
     def __init__(self, aggregate: PythonAggregate) -> None:
         self._aggregate = aggregate
-        self._states: list[Any] = []
+        self._states = Kept(aggregate.name)
 
     def add(self, slots: Ints, count: int, inputs: Sequence[Column]) -> None:
         aggregate = self._aggregate
         values = aggregate.arguments(inputs, None)
-        with aggregate.made.prints():
-            while len(self._states) < count:
-                self._states.append(aggregate.begun(None))
-            for row, slot in enumerate(slots.tolist()):
-                aggregate.accumulate(self._states[slot], values, row)
-
-    def result(self, slots: Ints, ranges: Ranges) -> Column:
-        aggregate = self._aggregate
-        results = []
         numbers = slots.tolist()
         with aggregate.made.prints():
-            for start, end in zip(ranges.starts.tolist(), ranges.ends.tolist(), strict=True):
-                state = self._states[numbers[start]]
-                if end - start > 1:
-                    # a state of a hop serves several windows: it is read, never merged into
-                    state = aggregate.begun(None)
-                    for slot in numbers[start:end]:
-                        aggregate.merge(state, self._states[slot])
-                results.append(aggregate.result(state, None))
-        return aggregate.column(results, [], np.arange(len(results)), len(results))
+            while len(self._states) < count:
+                self._states.append(self._begun())
+            states = self._states.touched(numbers)
+            for row, slot in enumerate(numbers):
+                self._take(states, slot, values, row)
+
+    def result(self, slots: Ints, ranges: Ranges) -> Column:
+        numbers = slots.tolist()
+        with self._aggregate.made.prints():
+            states = self._states.touched(numbers)  # code of the user's, which may change them
+            results = [
+                self._value([states[slot] for slot in numbers[start:end]])
+                for start, end in zip(ranges.starts.tolist(), ranges.ends.tolist(), strict=True)
+            ]
+        return self._column(results)
+
+    # -- what may fail ------------------------------------------------------------------------
+
+    def _begun(self) -> Any:
+        return self._aggregate.begun(None)
+
+    def _take(self, states: list[Any], slot: int, values: list[tuple[Any, ...]], row: int) -> None:
+        self._aggregate.accumulate(states[slot], values, row)
+
+    def _value(self, states: list[Any]) -> Any:
+        """Return the value of all rows of these states."""
+        state = states[0]
+        if len(states) > 1:
+            # a state of a hop serves several windows: it is read, never merged into
+            state = self._aggregate.begun(None)
+            for other in states:
+                self._aggregate.merge(state, other)
+        return self._aggregate.result(state, None)
+
+    def _column(self, results: list[Any]) -> Column:
+        return self._aggregate.column(results, [], np.arange(len(results)), len(results))
+
+    # -- snapshots ----------------------------------------------------------------------------
 
     def keep(self, slots: Ints) -> None:
-        self._states = [self._states[slot] for slot in slots.tolist()]
+        self._states.keep(slots.tolist())
 
     def snapshot(self) -> dict[str, Any]:
-        return {"states": [pack(state, self._aggregate.name) for state in self._states]}
+        return {"states": self._states.packed()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        self._states = []
+        self._states = Kept(self._aggregate.name)
         for packed in state["states"]:
-            made = self._aggregate.begun(None)
-            unpack(made, packed)
+            made = None
+            if packed is not None:
+                made = self._aggregate.begun(None)
+                unpack(made, packed)
             self._states.append(made)
 
 

@@ -60,11 +60,11 @@ def load_python(
     if not callable(found):
         raise UsageError(f"{place}: {name} is no function, it is a {type(found).__name__}")
     if isinstance(found, type) and hasattr(found, "accumulate"):
-        _only(alias, settings, (), "an aggregate")
+        _only(alias, settings, ("on_error",), "an aggregate")
         return python_aggregate(alias, found, divert=True)
     concurrency = settings.get("concurrency", CONCURRENCY)
     if settings.get("kind") == "table" or inspect.isgeneratorfunction(found):
-        _only(alias, settings, ("kind", "columns", "concurrency"), "a table function")
+        _only(alias, settings, ("kind", "columns", "concurrency", "on_error"), "a table function")
         columns = (
             [c.strip() for c in settings["columns"].split(",")] if "columns" in settings else None
         )
