@@ -86,7 +86,7 @@ $(TAXI)/model.joblib: $(TAXI)/train.py $(TAXI)/generate.py $(TAXI)/score.py | .v
 
 # apart from .venv: the servers pin versions that would take the place of ours
 .venv-servers/.made: tests/servers/requirements.txt | .venv/.made
-	@echo "installing model servers to test against into .venv-servers (once, about 2 minutes)"
+	@echo "installing servers to test against into .venv-servers (once, about 2 minutes)"
 	@$(PYTHON) -m venv .venv-servers
 	@.venv-servers/bin/python -m pip install --quiet --disable-pip-version-check \
 		--requirement tests/servers/requirements.txt

@@ -235,7 +235,7 @@ class Engine:
             outputs: URI of each output by name, or a sink of your own.
             output_dir: a folder that gets `NAME.jsonl` for each other output.
             default_output: where the remaining outputs go.
-            checkpoint: the folder in which the job keeps checkpoints, and from which it continues.
+            checkpoint: the directory or URI where the job keeps checkpoints, and continues from.
             from_start: do not continue: remove the checkpoints that are there.
             allow_changed_functions: continue although functions have changed.
         """

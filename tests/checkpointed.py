@@ -17,6 +17,10 @@ import streamql
 START = 1_704_067_200
 
 
+STORES = ["", "local://"]
+"""Directories that are locked, and what any file system can do."""
+
+
 class Crash(Exception):
     """The job is gone."""
 
@@ -104,6 +108,9 @@ class Run:
         every: a checkpoint is taken after so many blocks.
         reached: called at each point with its name and how often it was reached, from 1 on.
         suffix: what the outputs' files are called: `.jsonl`, `.csv.gz`, ...
+        store: what the path of the checkpoints begins with: nothing, or `local://`, which is a
+            directory by way of fsspec, with what an object store can do.
+        place: where the checkpoints are instead.
     """
 
     task: Task
@@ -111,6 +118,8 @@ class Run:
     every: int = 1
     reached: Callable[[str, int], None] | None = None
     suffix: str = ".jsonl"
+    store: str = ""
+    place: str = ""
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -157,8 +166,9 @@ class Run:
 
             engine.checkpoint_due = lambda: self.blocks % self.every == 0
             engine.reached = reached
-            place = {"checkpoint": self.checkpoints} if checkpoint else {}
-            job = engine.job(query or self.task.query, outputs=self.outputs(), **place, **flags)
+            if checkpoint:
+                flags["checkpoint"] = self.place or f"{self.store}{self.checkpoints}"
+            job = engine.job(query or self.task.query, outputs=self.outputs(), **flags)
             return job.run()
 
     def crash(self, point: str, number: int = 1, **flags) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import settings
 from project_files import command, project
 
-__all__ = ["command", "postgres", "project"]
+__all__ = ["command", "postgres", "project", "s3"]
 
 # how long an example takes says more about the machine's other work than about the property
 settings.register_profile("streamql", deadline=None)
@@ -21,3 +21,13 @@ def postgres() -> Iterator[object]:
     server = PostgresServer()
     yield server
     server.remove()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[object]:
+    """An object store that speaks S3; each process of the tests has its own."""
+    from s3_server import S3Server
+
+    server = S3Server()
+    yield server
+    server.stop()

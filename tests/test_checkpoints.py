@@ -6,7 +6,7 @@ import json
 
 import pyarrow.parquet as pq
 import pytest
-from checkpointed import TASKS, Run, undisturbed
+from checkpointed import STORES, TASKS, Run, undisturbed
 
 from streamql.runtime.coordinator import POINTS
 
@@ -39,11 +39,12 @@ def test_stopped_after_each_block(name, tmp_path):
 
 @pytest.mark.parametrize("name", TASKS)
 @pytest.mark.parametrize("point", ["batch", *POINTS])
-def test_killed_at_each_point(name, point, tmp_path):
+@pytest.mark.parametrize("store", STORES, ids=["directory", "objects"])
+def test_killed_at_each_point(name, point, store, tmp_path):
     expected = undisturbed(TASKS[name], tmp_path)
     reached = 0
     for number in (1, 2, 3, 5, 8):
-        run = Run(TASKS[name], tmp_path / str(number), every=2)
+        run = Run(TASKS[name], tmp_path / str(number), every=2, store=store)
         reached += run.crash(point, number)
         run.run()
         assert run.rows() == expected

@@ -1,4 +1,4 @@
-"""`streamql checkpoint`: what is in a folder of checkpoints, and whether it is whole."""
+"""`streamql checkpoint`: which checkpoints are in a place, and whether they are whole."""
 
 from __future__ import annotations
 
@@ -14,21 +14,25 @@ _EPILOG = """\b
 Examples:
   streamql checkpoint ls state
   streamql checkpoint show state
-  streamql checkpoint check state
+  streamql checkpoint check s3://bucket/state
 """
 
 
 @click.group("checkpoint", epilog=_EPILOG, short_help="List, show and check checkpoints.")
 def checkpoint_command() -> None:
-    """Look at the checkpoints of a job; nothing is changed, and the job may be running."""
+    """Look at the checkpoints of a job; nothing is changed, and the job may be running.
+
+    DIR is a directory, or a URI of an object store such as s3://bucket/state.
+    """
 
 
 @checkpoint_command.command("ls", epilog=_EPILOG)
 @click.argument("directory", metavar="DIR")
 def ls_command(directory: str) -> None:
     """List the checkpoints in DIR, the oldest first."""
+    store = _store(directory)
     click.echo(f"{'epoch':>8}  {'time (UTC)':<23}  {'bytes':>15}  state")
-    for epoch, found in _all(_store(directory)):
+    for epoch, found in _all(store):
         if isinstance(found, str):
             click.echo(f"{epoch:>8}  {'':<23}  {'':>15}  {found}")
             continue
@@ -49,7 +53,7 @@ def show_command(directory: str, epoch: int | None) -> None:
     chosen = epochs[-1] if epoch is None else epoch
     if chosen not in epochs:
         listed = ", ".join(map(str, epochs))
-        raise UsageError(f"{directory} has no checkpoint {chosen}", hint=f"there is {listed}")
+        raise UsageError(f"{store.name} has no checkpoint {chosen}", hint=f"there is {listed}")
     try:
         manifest = store.manifest(chosen)
     except Damaged as error:
@@ -80,7 +84,7 @@ def _store(directory: str) -> Store:
     store = Store(open_storage(directory), 1, lambda _: None)
     if not store.epochs():
         raise UsageError(
-            f"there are no checkpoints in {directory}", hint="give the folder of --checkpoint"
+            f"there are no checkpoints in {store.name}", hint="give the place of --checkpoint"
         )
     return store
 

@@ -42,7 +42,7 @@ and http:// or https:// (JSON by POST).
 @click.option(
     "--checkpoint",
     metavar="DIR",
-    help="Keep checkpoints in DIR, and continue from the newest one there.",
+    help="Keep checkpoints in DIR (or s3://BUCKET/DIR), and continue from the newest one there.",
 )
 @click.option("--from-start", is_flag=True, help="Remove the checkpoints in DIR and begin anew.")
 @click.option(

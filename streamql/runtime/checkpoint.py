@@ -18,12 +18,11 @@ from typing import Any
 from ..errors import InternalError
 from .identity import Identity
 from .state import ALIGNMENT, from_bytes, write_state
-from .storage import Write
+from .storage import MANIFEST, Write
 
 VERSION = 1
 """The version of the format. A newer one is refused, an older one must stay readable."""
 
-MANIFEST = "manifest.json"
 STATE = "state.arrow"
 _HEAD = '{{"crc32": "{:08x}", "checkpoint":\n'
 _HEAD_LENGTH = len(_HEAD.format(0))

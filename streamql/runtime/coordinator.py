@@ -4,10 +4,10 @@ The order, in which a crash between any two steps is safe:
 
 1. operators `snapshot`, and the positions of the inputs are noted (the pipeline's thread)
 2. outputs write what was put before, and `prepare` (their threads)
-3. the store saves all of it, made visible by one rename (a thread of its own)
+3. the store saves all of it, made visible by its last step (a thread of its own)
 4. outputs `commit` (their threads)
 
-Before the rename in 3 the checkpoint before holds: inputs are read again from its positions, and
+Before that step of 3 the checkpoint before holds: inputs are read again from its positions, and
 outputs take back what was written since. After it this one holds, and what 4 did not do is done by
 `resume`. The pipeline goes on after 1: what it puts out meanwhile lies behind the `prepare` in the
 queue of the output, and belongs to the next checkpoint. One is in progress at a time.
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from ..udf.dead_letters import DeadLetters
 
 POINTS = ("snapshot", "prepared", "written", "saved", "committed")
-"""The places between two steps, by the step before them; "written": before the rename."""
+"""The places between two steps, by the step before them; "written": all but what shows it."""
 
 
 def every(seconds: float) -> Callable[[], bool]:
@@ -188,6 +188,7 @@ class Coordinator:
     def _raise(self) -> None:
         if self._error is not None:
             raise self._error
+        self.store.recall()
 
     def _snapshot(self) -> Checkpoint:
         self._began = time.monotonic()

@@ -1,4 +1,4 @@
-"""Places for checkpoints: one folder for each epoch, which one rename makes exist.
+"""Places for checkpoints, and directories, where one rename makes the folder of an epoch exist.
 
 DIR/lock                        held by the job that uses the directory
 DIR/epoch-000000000012/         one checkpoint: its files, never changed again
@@ -23,6 +23,9 @@ from ..errors import CheckpointError, UsageError
 Write = Callable[[Any], None]
 """Writes a file's content to what it is given."""
 
+MANIFEST = "manifest.json"
+"""The file of an epoch that is written last: without it there is none."""
+
 _EPOCH = re.compile(r"epoch-(\d{12})")
 _DIGITS = 12
 
@@ -42,12 +45,18 @@ class Storage(ABC):
     name: str
 
     @abstractmethod
-    def lock(self) -> None:
-        """Take the place for this job alone. Raises UsageError when another one has it."""
+    def lock(self, tell: Callable[[str], None] | None = None) -> None:
+        """Take the place for this job alone. Raises UsageError when another one has it.
+
+        `tell` gets a sentence when that takes a while.
+        """
 
     @abstractmethod
     def unlock(self) -> None:
         """Give the place back."""
+
+    def recall(self) -> None:
+        """Raise CheckpointError when it is known that another job has taken the place over."""
 
     @abstractmethod
     def epochs(self) -> list[int]:
@@ -66,7 +75,9 @@ class Storage(ABC):
 
     @abstractmethod
     def get(self, epoch: int, file: str) -> memoryview:
-        """Return a file's content. Raises OSError."""
+        """Return a file's content. Raises OSError when it is not there or damaged, and
+        CheckpointError when the place cannot be reached.
+        """
 
     @abstractmethod
     def remove(self, epoch: int) -> None:
@@ -81,7 +92,7 @@ class LocalStorage(Storage):
         self._root = Path(path).expanduser()
         self._lock: IO[str] | None = None
 
-    def lock(self) -> None:
+    def lock(self, tell: Callable[[str], None] | None = None) -> None:
         try:
             self._root.mkdir(parents=True, exist_ok=True)
             file = (self._root / "lock").open("a+", encoding="utf-8")

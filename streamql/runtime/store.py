@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
+from ..connectors.uri import parse_uri
 from ..errors import UsageError
 from .checkpoint import (
-    MANIFEST,
     STATE,
     Checkpoint,
     Damaged,
@@ -18,20 +19,30 @@ from .checkpoint import (
     read_manifest,
 )
 from .identity import ANEW
-from .storage import LocalStorage, Storage
+from .storage import MANIFEST, LocalStorage, Storage
+
+_PATH = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:(?=/[^/])")
+"""What becomes of `s3://` as a path."""
 
 
 def open_storage(place: str) -> Storage:
-    """Return the storage a path means. Nothing is made or locked yet."""
+    """Return the storage of a path or URI. Nothing is made or locked yet. Raises UsageError."""
     if not place.strip():
-        raise UsageError("--checkpoint is empty", hint="give a directory")
+        raise UsageError("--checkpoint is empty", hint="give a directory or a URI")
     scheme, remote, _ = place.partition("://")
-    if remote:
-        raise UsageError(
-            f"checkpoints are kept in directories, and {scheme}:// is none",
-            hint="give a directory on a disk that survives the machine, or one that is mounted",
-        )
-    return LocalStorage(place)
+    if not remote:
+        if found := _PATH.match(place):
+            raise UsageError(
+                f"{place} is neither a path nor a URI",
+                hint=f"Path takes a slash away: give text that begins with {found[0]}//",
+            )
+        return LocalStorage(place)
+    if scheme.lower() == "file":
+        return LocalStorage(parse_uri(place).path)
+    from .object_storage import ObjectStorage
+    from .remote_folder import open_remote
+
+    return ObjectStorage(open_remote(place))
 
 
 class Store:
@@ -53,7 +64,7 @@ class Store:
         With `from_start` all that is there is removed. Raises UsageError when another job uses the
         place, when all checkpoints are damaged, or when the newest is of a newer version.
         """
-        self._storage.lock()
+        self._storage.lock(self._warn)
         try:
             epochs = self._storage.epochs()
             self._last = epochs[-1] if epochs else 0
@@ -121,6 +132,10 @@ class Store:
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise Damaged(f"{file} cannot be read: {reason}") from None
+
+    def recall(self) -> None:
+        """Raise CheckpointError when it is known that another job has taken the place over."""
+        self._storage.recall()
 
     def next_epoch(self) -> int:
         """Return the number of the next checkpoint."""

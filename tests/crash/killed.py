@@ -34,6 +34,8 @@ class KilledJob:
         flags: of `streamql run`, beside the query, outputs and checkpoints.
         outputs: the URI of each output, `{folder}` stands for the folder.
         disturb: called at each kill: what else goes wrong then.
+        place: the URI of the checkpoints, if they are not in a directory.
+        paths: returns what is there.
     """
 
     folder: Path
@@ -42,6 +44,8 @@ class KilledJob:
     outputs: Mapping[str, str]
     flags: tuple[str, ...] = ()
     disturb: Callable[[random.Random], None] | None = None
+    place: str = ""
+    paths: Callable[[], list[str]] | None = None
     kills: int = 0
 
     def __post_init__(self) -> None:
@@ -67,7 +71,12 @@ class KilledJob:
     def survive(self, seed: int, kills: int = KILLS) -> None:
         """Kill the job so many times, each time a moment after it went on, then let it end."""
         chance = random.Random(seed)
-        flags = ("--checkpoint", str(self.checkpoints), "--set", "checkpoint_interval=20ms")
+        flags = (
+            "--checkpoint",
+            self.place or str(self.checkpoints),
+            "--set",
+            "checkpoint_interval=20ms",
+        )
         for _ in range(kills):
             if not self._killed(chance, flags):
                 break
@@ -123,9 +132,10 @@ class KilledJob:
 
     def _newest(self) -> str:
         try:
-            return max(p.name for p in self.checkpoints.iterdir() if p.name.startswith("epoch-"))
-        except (OSError, ValueError):
+            names = os.listdir(self.checkpoints) if self.paths is None else self.paths()
+        except OSError:
             return ""
+        return max((name for name in names if name.startswith("epoch-")), default="")
 
 
 def write_events(path: Path, count: int, seed: int) -> Path:
