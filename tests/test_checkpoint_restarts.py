@@ -16,9 +16,9 @@ FILTER = TASKS["filter"]
 OLD = Path(__file__).parent / "checkpoints" / "1"
 
 
-def begun(tmp_path, task=FILTER, stop=5, **options):
+def begun(tmp_path, task=FILTER, stop=5, settings=None, **options):
     run = Run(task, tmp_path / "job", **options)
-    assert run.run(stop=stop).checkpoints.stopped
+    assert run.run(stop=stop, settings=settings or {}).checkpoints.stopped
     return run
 
 
@@ -271,3 +271,13 @@ def test_checkpoints_of_the_first_format_are_continued(name, tmp_path, monkeypat
     assert summary.checkpoints.resumed is not None
     assert not summary.checkpoints.idle
     assert Run(TASKS[name], Path()).rows() == undisturbed(TASKS[name], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("before", "said"), [(True, "were followed"), (False, "were not followed")]
+)
+def test_files_that_were_followed_are_not_continued_otherwise(before, said, tmp_path):
+    run = begun(tmp_path, settings={"follow": before})
+    with pytest.raises(InputError, match=f"the position is one of files that {said}") as caught:
+        run.run(settings={"follow": not before})
+    assert "--follow" in caught.value.hint

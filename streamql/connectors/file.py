@@ -118,6 +118,11 @@ class _FilesReader(Reader):
         self._format = layout
         self._current: ByteReader | None = None
         self._position: Position = position or {"file": paths[0], "before": 0, "events": 0}
+        if "file" not in self._position:
+            raise InputError(
+                "the position is one of files that were followed",
+                hint="give --follow as before, or start again with --from-start",
+            )
         path = str(self._position["file"])
         if path not in paths:
             raise InputError(

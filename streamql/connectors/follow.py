@@ -71,6 +71,11 @@ class _FollowingReader(Reader):
         self._told: set[str] = set()
         self._restored = False
         if position is not None:
+            if "files" not in position:
+                raise InputError(
+                    "the position is one of files that were not followed",
+                    hint="leave --follow out as before, or start again with --from-start",
+                )
             self._events = int(position["events"])
             for file, entry in position["files"].items():
                 self._tails.append(Tail.of_entry(file, entry, self._settled(file) or layout))
