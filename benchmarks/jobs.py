@@ -6,7 +6,7 @@ from stateful import STATEFUL
 PARALLEL = 20
 
 
-def scoring(name: str, batch: int, seconds: float, *, least: int) -> Job:
+def scoring(name: str, batch: int, seconds: float, least: int, *more: Target) -> Job:
     """Return the job of scoring over HTTP with batches of a size and a server's latency."""
     peer = (str(batch), str(PARALLEL))
     return Job(
@@ -30,7 +30,7 @@ def scoring(name: str, batch: int, seconds: float, *, least: int) -> Job:
         (
             Target(
                 "rows per second (or one core is full)",
-                lambda m, events: events / m["streamql"].wall,
+                lambda m, _: m["streamql"].rate,
                 least,
                 at_least=True,
             ),
@@ -38,6 +38,7 @@ def scoring(name: str, batch: int, seconds: float, *, least: int) -> Job:
             Target("CPU, times httpx's", ratio("streamql", "httpx", "cpu"), 1),
             # up to twice the rows in flight are held
             Target("peak memory", lambda m, _: m["streamql"].peak_mb, 350 + batch / 20, unit=" MB"),
+            *more,
         ),
         events=2_000_000,
         serves=seconds,
@@ -113,7 +114,18 @@ JOBS = (
             Target("peak memory", lambda m, _: m["streamql"].peak_mb, 400, unit=" MB"),
         ),
     ),
-    scoring("J7", 1_000, 0.2, least=98_000),
-    scoring("J7-5000", 5_000, 0.25, least=380_000),
+    scoring(
+        "J7",
+        1_000,
+        0.2,
+        98_000,
+        Target(
+            "rows per second, its start and end included",
+            lambda m, events: events / m["streamql"].wall,
+            95_000,
+            at_least=True,
+        ),
+    ),
+    scoring("J7-5000", 5_000, 0.25, 380_000),
     *STATEFUL,
 )

@@ -18,6 +18,7 @@ class Run:
     cpu: float
     peak_mb: float
     status: int
+    rate: float = 0.0
 
 
 def measure(

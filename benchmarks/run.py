@@ -10,6 +10,7 @@ Exit code 1 when a program failed or outputs differ; a missed target is only sho
 
 import argparse
 import compileall
+import json
 import os
 import shlex
 import socket
@@ -20,6 +21,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from jobs import JOBS
@@ -126,11 +128,17 @@ def run_program(job: Job, program: Program, place: Place) -> Run:
     place.target.unlink(missing_ok=True)
     log = place.target.with_suffix(".log")
     core = cores()[0] if job.serves else None
+    if place.url:
+        asked(place.url, "begin")
     run = measure(program.command(place), log, core=core)
     if run.status:
         tail = log.read_text(encoding="utf-8", errors="replace").strip()[-600:]
         raise Failure(f"{program.name} ended with status {run.status}: {tail}")
-    return run
+    if not place.url:
+        return run
+    counted = asked(place.url, "stats")
+    say(f"  {program.name}: the scoring server counted {counted}")
+    return replace(run, rate=counted["rows"] / counted["seconds"])
 
 
 def compare(job: Job, programs: list[Program], made: Path) -> None:
@@ -157,34 +165,41 @@ def server(seconds: float, log: Path) -> Iterator[str]:
     with log.open("wb") as out:
         process = subprocess.Popen(pinned(command, cores()[-1]), stdout=out, stderr=out)
     try:
-        base = f"http://127.0.0.1:{port}"
-        stats(base, process, log)
-        yield base + "/score"
-        say(f"  scoring server: {stats(base, process, log)}")
+        url = f"http://127.0.0.1:{port}/score"
+        await_start(url, process, log)
+        yield url
     finally:
         process.terminate()
         process.wait()
 
 
-def stats(base: str, process: subprocess.Popen, log: Path) -> str:
-    """Return the server's counters; wait for it to start."""
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+def await_start(url: str, process: subprocess.Popen, log: Path) -> None:
+    """Wait for the scoring server. Raises Failure when it does not start."""
     for _ in range(100):
         try:
-            with direct.open(base + "/stats", timeout=5) as answer:
-                return answer.read().decode()
+            asked(url, "stats")
         except OSError:
             if process.poll() is not None:
                 break
             time.sleep(0.1)
+        else:
+            return
     raise Failure(f"the scoring server did not start: {log.read_text(errors='replace')[-600:]}")
+
+
+def asked(url: str, what: str) -> dict[str, float]:
+    """Return the scoring server's counters."""
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with direct.open(url.replace("/score", f"/{what}"), timeout=5) as answer:
+        return json.load(answer)
 
 
 def median(runs: list[Run]) -> Median:
     """Return the medians of some runs; of the memory the maximum."""
     wall = statistics.median(run.wall for run in runs)
     cpu = statistics.median(run.cpu for run in runs)
-    return Median(wall, cpu, max(run.peak_mb for run in runs))
+    rate = statistics.median(run.rate for run in runs)
+    return Median(wall, cpu, max(run.peak_mb for run in runs), rate)
 
 
 def rows(job: Job, events: int, medians: Medians) -> list[tuple[str, ...]]:

@@ -19,6 +19,8 @@ class Median:
     wall: float
     cpu: float
     peak_mb: float
+    rate: float = 0.0
+    """Rows per second from the first request to the last answer, by the scoring server's clock."""
 
 
 @dataclass(frozen=True)
