@@ -11,14 +11,14 @@ from typing import Any, ClassVar
 import numpy as np
 import orjson
 
-from ...column import Column, concat
+from ...column import Column
 from ...errors import UsageError
 from ...network.retry import Retry
 from ...types import Type
 from .exchange import Exchange
 from .failure import Clock, Failure
 from .function import ModelFunction
-from .onnx_columns import Feeds, column_of, feeds_of_arrays, feeds_of_fields, numbers
+from .onnx_columns import Feeds, Inputs, column_of, inputs_of_arrays, inputs_of_fields, numbers
 from .protocols.protocol import BadAnswer, BadRow, Protocol, Text, results
 from .schemas import type_of
 from .scorer import Scorer
@@ -42,6 +42,9 @@ _DTYPES = {
     for s in ("", "U")
     for bits in (8, 16, 32, 64)
 }
+
+_TOGETHER = 8_192
+"""Rows of which the inputs are made at a time: they are still in the cache when they are used."""
 
 
 @dataclass(frozen=True)
@@ -130,14 +133,14 @@ class OnnxModel:
             found += self._rows(some, self._fixed)[: count - start]
         return found
 
-    def feeds_of(self, fields: Mapping[str, Column] | Column) -> Feeds | None:
+    def inputs_of(self, given: Mapping[str, Column] | Column) -> Inputs | None:
         """Return the model's inputs for the fields of records, or for arrays; None if they go as
         text, and where the model wants a fixed number of rows or gives several outputs."""
         if self._fixed is not None or len(self._outputs) != 1:
             return None
-        if isinstance(fields, Column):
-            return feeds_of_arrays(fields, self.inputs, _DTYPES)
-        return feeds_of_fields(fields, self.inputs, _DTYPES)
+        if isinstance(given, Column):
+            return inputs_of_arrays(given, self.inputs, _DTYPES)
+        return inputs_of_fields(given, self.inputs, _DTYPES)
 
     def output(self, feeds: Feeds) -> Any:
         """Return the only output for some inputs; raises what ONNX Runtime raises."""
@@ -243,31 +246,45 @@ class OnnxFunction(ModelFunction):
         """Score columns, a batch at a time; None if the rows are to go as text: where that gives
         another result than a column of numbers, or an error that names the row."""
         as_text = self.recorder is not None or self.settings.validate != "off"
-        model = self._load()
-        feeds = None if as_text or count == 0 else model.feeds_of(given)
-        if feeds is None:
+        if as_text or count == 0:
             return None
-        limit, took, pieces = self.settings.batch_limits.high, [], []
-        for start in range(0, count, limit):
-            some = {name: values[start : start + limit] for name, values in feeds.items()}
-            began = time.monotonic()
-            try:
-                output = model.output(some)
-            except Exception:  # noqa: BLE001 - told by the way of the texts, which meets it as well
+        model, limit = self._load(), self.settings.batch_limits.high
+        inputs = model.inputs_of(given)
+        if inputs is None:
+            return None
+        together = limit * max(1, _TOGETHER // limit)
+        outputs: list[Any] = []
+        sizes: list[int] = []
+        took: list[float] = []
+        for first in range(0, count, together):
+            size = min(together, count - first)
+            feeds = inputs.feeds(first, first + size)
+            if feeds is None:
                 return None
-            took.append(time.monotonic() - began)
-            piece = column_of(output, min(limit, count - start), self.settings.returns)
-            if piece is None:
-                return None
-            pieces.append(piece)
+            for start in range(0, size, limit):
+                some = {name: values[start : start + limit] for name, values in feeds.items()}
+                began = time.monotonic()
+                try:
+                    outputs.append(model.output(some))
+                except Exception:  # noqa: BLE001 - told by the way of the texts, which meets it too
+                    return None
+                took.append(time.monotonic() - began)
+                sizes.append(min(limit, size - start))
+        column = column_of(outputs, sizes, self.settings.returns)
+        if column is not None:
+            self._count_batches(sizes, took)
+        return column
+
+    def _count_batches(self, sizes: Sequence[int], took: Sequence[float]) -> None:
         if self._columns_stats is None:
             self._columns_stats = self._counters()
         stats = self._columns_stats
-        for piece, seconds in zip(pieces, took, strict=True):
-            stats.sent(len(piece))
+        for rows, seconds in zip(sizes, took, strict=True):
+            stats.sent(rows)
             stats.ended(seconds, True)
-        stats.events += count
-        return concat(pieces)
+            if stats.on_request is not None:
+                stats.on_request(rows, seconds, "200", 1)
+        stats.events += sum(sizes)
 
     def _load(self) -> OnnxModel:
         if self._model is None:

@@ -8,7 +8,9 @@ and with errors that name the row.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,24 +25,60 @@ from .tensors import FLOATS, INTEGERS, Tensor
 
 _NUMERIC = b"0123456789+-.eE[],"
 _COMMA, _CLOSE = b",]"
+_STORED: Mapping[str, tuple[Type, Any]] = {
+    "f": (Type.FLOAT, np.float64),
+    "b": (Type.BIT, np.bool_),
+    "i": (Type.BIGINT, np.int64),
+    "u": (Type.BIGINT, np.int64),
+}
+_NUMBERS = frozenset({Type.BIGINT, Type.FLOAT, Type.NUMBER})
 
 Feeds = dict[str, NDArray[Any]]
 
 
-def feeds_of_fields(
+class Inputs(ABC):
+    """The inputs of a model for some rows; made for as many of them at a time as are asked for."""
+
+    @abstractmethod
+    def feeds(self, start: int, stop: int) -> Feeds | None:
+        """Return the inputs for the rows from `start` to `stop`; None if they go as text."""
+
+
+@dataclass(frozen=True)
+class _Made(Inputs):
+    """Inputs that are there already, for all rows."""
+
+    whole: Feeds
+
+    def feeds(self, start: int, stop: int) -> Feeds:
+        return {name: values[start:stop] for name, values in self.whole.items()}
+
+
+@dataclass(frozen=True)
+class _Floats(Inputs):
+    """Columns of numbers that are the columns of the only input, a float."""
+
+    tensor: Tensor
+    columns: list[NDArray[np.float64]]
+    dtype: Any
+
+    def feeds(self, start: int, stop: int) -> Feeds | None:
+        table = np.empty((stop - start, len(self.columns)), self.dtype)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for at, column in enumerate(self.columns):
+                table[:, at] = column[start:stop]
+        # of the narrower numbers, which are fewer bytes; the columns are asked if one is too large
+        finite = np.isfinite(table).all() or all(all_finite(c[start:stop]) for c in self.columns)
+        return _shaped(table, self.tensor) if finite else None
+
+
+def inputs_of_fields(
     fields: Mapping[str, Column], tensors: Sequence[Tensor], dtypes: Mapping[str, Any]
-) -> Feeds | None:
+) -> Inputs | None:
     """Return the inputs of a model for records, given as a column for each field."""
     only = tensors[0] if len(tensors) == 1 else None
     if only is not None and list(fields) != [only.name]:
-        count = len(next(iter(fields.values())))
-        table = np.empty((count, len(fields)), dtypes[only.datatype])
-        for at, column in enumerate(fields.values()):
-            values = _values(column, only, dtypes)
-            if values is None:
-                return None
-            table[:, at] = values
-        return _shaped(table, only)
+        return _table(list(fields.values()), only, dtypes)
     feeds: Feeds = {}
     for tensor in tensors:
         field = fields.get(tensor.name)
@@ -49,12 +87,12 @@ def feeds_of_fields(
         if found is None:
             return None
         feeds |= found
-    return feeds
+    return _Made(feeds)
 
 
-def feeds_of_arrays(
+def inputs_of_arrays(
     column: Column, tensors: Sequence[Tensor], dtypes: Mapping[str, Any]
-) -> Feeds | None:
+) -> Inputs | None:
     """Return the inputs of a model for arrays of numbers, given as their JSON texts."""
     if len(tensors) != 1 or column.type is not Type.ARRAY or column.values.null_count:
         return None
@@ -67,33 +105,55 @@ def feeds_of_arrays(
     matrix = numbers(b"[" + texts.as_buffer().to_pybytes() + b"]", width)
     if matrix is None or len(matrix) != len(column):
         return None
-    return {only.name: matrix.astype(dtypes[only.datatype])}
+    return _Made({only.name: matrix.astype(dtypes[only.datatype])})
 
 
-def column_of(output: Any, count: int, returns: Type) -> Column | None:
-    """Return the values of an output with one number or bit for each row."""
-    if not isinstance(output, np.ndarray) or output.ndim == 0 or len(output) != count:
+def column_of(outputs: Sequence[Any], sizes: Sequence[int], returns: Type) -> Column | None:
+    """Return the outputs for batches of so many rows as one column of this type.
+
+    None unless each of them has one number or bit for each row.
+    """
+    shape = None
+    for output, size in zip(outputs, sizes, strict=True):
+        if not isinstance(output, np.ndarray) or output.ndim == 0 or len(output) != size:
+            return None
+        shape = shape or (output.dtype, output.shape[1:])
+        if (output.dtype, output.shape[1:]) != shape:
+            return None
+    if shape is None or shape[0].kind not in _STORED or math.prod(shape[1]) != 1:
         return None
-    if math.prod(output.shape[1:]) != 1 or output.dtype.kind not in "fiub":
+    values = outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
+    if values.dtype == np.uint64 and len(values) and int(values.max()) >= 2**63:
         return None
-    values = output.reshape(count)
-    match values.dtype.kind:
-        case "f":
-            floats = values.astype(np.float64)
-            if not all_finite(floats):
-                return None
-            column = Column(Type.FLOAT, pa.array(floats))
-        case "b":
-            column = Column(Type.BIT, pa.array(values))
-        case _:
-            if values.dtype == np.uint64 and count and int(values.max()) >= 2**63:
-                return None
-            column = Column(Type.BIGINT, pa.array(values.astype(np.int64)))
-    if returns in (Type.ANY, column.type):
-        return column
-    if returns is Type.FLOAT and column.type is Type.BIGINT:
-        return Column(returns, column.values.cast(pa.float64(), safe=False))
-    return None
+    kind, stored = _STORED[values.dtype.kind]
+    values = values.reshape(len(values)).astype(stored)
+    if kind is Type.FLOAT and not all_finite(values):
+        return None
+    if returns is Type.FLOAT and kind is Type.BIGINT:
+        return Column(returns, pa.array(values.astype(np.float64)))
+    return Column(kind, pa.array(values)) if returns in (Type.ANY, kind) else None
+
+
+def _table(columns: Sequence[Column], tensor: Tensor, dtypes: Mapping[str, Any]) -> Inputs | None:
+    """Return columns side by side as the only input."""
+    dtype = dtypes[tensor.datatype]
+    if tensor.datatype in FLOATS:
+        if any(c.type not in _NUMBERS or c.values.null_count for c in columns):
+            return None
+        return _Floats(tensor, [_floats(column) for column in columns], dtype)
+    table = np.empty((len(columns[0]), len(columns)), dtype)
+    for at, column in enumerate(columns):
+        values = _values(column, tensor, dtypes)
+        if values is None:
+            return None
+        table[:, at] = values
+    shaped = _shaped(table, tensor)
+    return None if shaped is None else _Made(shaped)
+
+
+def _floats(column: Column) -> NDArray[np.float64]:
+    # by way of float64, as the text of a number is read
+    return np.asarray(column.values).astype(np.float64, copy=False)
 
 
 def _values(column: Column, tensor: Tensor, dtypes: Mapping[str, Any]) -> NDArray[Any] | None:
@@ -101,9 +161,8 @@ def _values(column: Column, tensor: Tensor, dtypes: Mapping[str, Any]) -> NDArra
     values, dtype = column.values, dtypes[tensor.datatype]
     if values.null_count:
         return None
-    if tensor.datatype in FLOATS and column.type in (Type.BIGINT, Type.FLOAT, Type.NUMBER):
-        # by way of float64, as the text of a number is read
-        floats = np.asarray(values).astype(np.float64, copy=False)
+    if tensor.datatype in FLOATS and column.type in _NUMBERS:
+        floats = _floats(column)
         with np.errstate(over="ignore"):
             return floats.astype(dtype) if all_finite(floats) else None
     if tensor.datatype in INTEGERS and column.type is Type.BIGINT:
