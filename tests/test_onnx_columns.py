@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,10 @@ from hypothesis import strategies as st
 from streamql import Engine
 from streamql.column import Column, from_values
 from streamql.errors import FunctionError
+from streamql.packed import PackedColumn
 from streamql.rows import ColumnRows
+from streamql.types import Type
+from streamql.udf.javascript import JavaScriptRuntime, load_function
 from streamql.udf.scoring import ModelFunction
 
 pytest.importorskip("onnx")
@@ -122,6 +125,43 @@ def test_arrays_give_what_they_give_as_text(rows: list[list[Any]]) -> None:
     assert outcome(lambda: ready("linear").call([column], len(column))) == expected
 
 
+@pytest.fixture(scope="module")
+def runtime() -> Iterator[JavaScriptRuntime]:
+    made = JavaScriptRuntime()
+    yield made
+    made.close()
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast")
+@given(tables(), st.sampled_from(sorted(models())), st.sampled_from(["1", "2"]), st.booleans())
+def test_what_functions_pack_gives_what_it_gives_as_text(
+    runtime: JavaScriptRuntime,
+    table: Mapping[str, Column],
+    name: str,
+    batch: str,
+    named: bool,
+) -> None:
+    fields = ", ".join(table)
+    literal = f"{{{fields}}}" if named else f"[{fields}]"
+    source = f"function f({fields}) {{ return {literal}; }}"
+    packed = load_function("f", source, "f.js", runtime).call(
+        list(table.values()), len(next(iter(table.values())))
+    )
+    text = Column(packed.type, packed.values)
+    expected = outcome(lambda: as_text(ready(name, max_batch_count=batch), text))
+    found = outcome(lambda: ready(name, max_batch_count=batch).call([packed], len(packed)))
+    assert repr(found) == repr(expected)  # where 0.0 is not -0.0
+
+
+@pytest.mark.parametrize("kind", ["float", "double"])
+def test_a_packed_zero_has_no_sign(runtime: JavaScriptRuntime, kind: str) -> None:
+    pack = load_function("f", "function f(x) { return [x]; }", "f.js", runtime)
+    column = pack.call([from_values([-0.0, -5e-324, 1.5])], 3)
+    assert isinstance(column, PackedColumn)
+    expected = as_text(ready(kind), Column(Type.ARRAY, column.values)).to_pylist()
+    assert repr(ready(kind).call([column], 3).to_pylist()) == repr(expected)
+
+
 @pytest.mark.parametrize("name", ["linear", "typed", "float", "double", "int", "bit"])
 def test_plain_columns_go_as_columns(name: str) -> None:
     fields = {
@@ -168,14 +208,24 @@ def test_a_step_is_scored_whatever_its_values(query: str) -> None:
         assert engine.sql(query).fetchall() == [{"y": 326.0}, {"y": 704.0}, {"y": None}]
 
 
-def test_a_step_of_columns_is_never_written_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "query",
+    [
+        "WITH row AS (SELECT p, q, r FROM input) SELECT udf.score(row) AS y FROM row",
+        "SELECT udf.score(udf.pack(p, q, r)) AS y FROM input",
+        "WITH row AS (SELECT p, udf.pack(p, q, r) AS list FROM input) "
+        "SELECT udf.score(list) AS y FROM row WHERE p > 0",
+    ],
+)
+def test_columns_are_never_written_as_text(monkeypatch: pytest.MonkeyPatch, query: str) -> None:
     def refused(*_: object) -> Column:
-        raise AssertionError("the record was written as text")
+        raise AssertionError("rows were written as text")
 
     monkeypatch.setattr(ColumnRows, "record", refused)
+    monkeypatch.setattr(PackedColumn, "values", property(refused))
     with Engine() as engine:
         engine.register("input", [{"p": 1, "q": 2.5, "r": 3}])
         engine.model("score", str(models()["linear"]))
-        query = "WITH row AS (SELECT p, q, r FROM input) SELECT udf.score(row) AS y FROM row"
+        engine.javascript("pack", "function pack(a, b, c) { return [a, b, c]; }")
         found = engine.sql(query).fetchall()
     assert found == [{"y": 326.0}]

@@ -15,6 +15,7 @@ from ...functions.implicit import convert
 from ...functions.registry import Function, Volatility
 from ...types import JSON_TYPES, Type
 from .engine import CallStopped, JavaScriptRuntime, ScriptError, decoded
+from .packing import packing_of
 from .portions import refuse_long
 from .results import decode
 from .script import Script, SourceFile, entry_of
@@ -56,6 +57,8 @@ class JavaScriptFunction(Function):
         self._runtime = runtime
         self._generation = generation
         self._loops: dict[tuple[str, ...], Any] = {}
+        alone = not (script.library or volatile)
+        self._packing = packing_of(script.source) if alone else None
 
     def check(self, types: Sequence[Type], span: Span, spans: Sequence[Span]) -> Type:
         if not self._shape.accepts(len(types)):
@@ -76,6 +79,10 @@ class JavaScriptFunction(Function):
                 return nulls(count)
             return replace(one.take(np.zeros(count, np.int64)), constant=True)
         refuse_long(columns, self._runtime.max_text, f"udf.{self.name}")
+        if self._packing is not None:
+            packed = self._packing.column(columns, self._runtime.bits_as_numbers)
+            if packed is not None and self.returns in (None, Type.ANY, packed.type):
+                return packed
         return self._declared(self._halves(columns, count, 0))
 
     def _halves(self, columns: Sequence[Column], count: int, start: int) -> Column:

@@ -14,11 +14,20 @@ import orjson
 from ...column import Column
 from ...errors import UsageError
 from ...network.retry import Retry
+from ...packed import PackedColumn
 from ...types import Type
 from .exchange import Exchange
 from .failure import Clock, Failure
 from .function import ModelFunction
-from .onnx_columns import Feeds, Inputs, column_of, inputs_of_arrays, inputs_of_fields, numbers
+from .onnx_columns import (
+    Feeds,
+    Inputs,
+    column_of,
+    inputs_of_arrays,
+    inputs_of_fields,
+    inputs_of_packed,
+    numbers,
+)
 from .protocols.protocol import BadAnswer, BadRow, Protocol, Text, results
 from .schemas import type_of
 from .scorer import Scorer
@@ -138,6 +147,8 @@ class OnnxModel:
         text, and where the model wants a fixed number of rows or gives several outputs."""
         if self._fixed is not None or len(self._outputs) != 1:
             return None
+        if isinstance(given, PackedColumn):
+            return inputs_of_packed(given, self.inputs, _DTYPES)
         if isinstance(given, Column):
             return inputs_of_arrays(given, self.inputs, _DTYPES)
         return inputs_of_fields(given, self.inputs, _DTYPES)
@@ -236,7 +247,9 @@ class OnnxFunction(ModelFunction):
         self._load()
 
     def call(self, columns: Sequence[Column], count: int) -> Column:
-        found = self._scored(columns[0], count) if columns[0].type is Type.ARRAY else None
+        only = columns[0]
+        known = only.type is Type.ARRAY or isinstance(only, PackedColumn)
+        found = self._scored(only, count) if known else None
         return super().call(columns, count) if found is None else found
 
     def call_fields(self, given: Mapping[str, Column], count: int) -> Column | None:

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ...column import Column
+from ...packed import PackedColumn
 from ...types import Type
 from .answers import all_finite
 from .tensors import FLOATS, INTEGERS, Tensor
@@ -61,28 +62,73 @@ class _Floats(Inputs):
     tensor: Tensor
     columns: list[NDArray[np.float64]]
     dtype: Any
+    signed_zeros: bool
 
     def feeds(self, start: int, stop: int) -> Feeds | None:
-        table = np.empty((stop - start, len(self.columns)), self.dtype)
-        with np.errstate(over="ignore", invalid="ignore"):
-            for at, column in enumerate(self.columns):
-                table[:, at] = column[start:stop]
+        parts = [column[start:stop] for column in self.columns]
+        table = self._table(parts)
         # of the narrower numbers, which are fewer bytes; the columns are asked if one is too large
-        finite = np.isfinite(table).all() or all(all_finite(c[start:stop]) for c in self.columns)
-        return _shaped(table, self.tensor) if finite else None
+        if not np.isfinite(table).all() and not all(all_finite(part) for part in parts):
+            return None
+        if not self.signed_zeros and _has_negative_zero(table):
+            table = self._table([part + 0.0 for part in parts])
+        return _shaped(table, self.tensor)
+
+    def _table(self, parts: list[NDArray[np.float64]]) -> NDArray[Any]:
+        table = np.empty((len(parts[0]), len(parts)), self.dtype)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for at, part in enumerate(parts):
+                table[:, at] = part
+        return table
+
+
+def _has_negative_zero(table: NDArray[Any]) -> bool:
+    # its bits are those of the least integer
+    bits = table.view(f"i{table.dtype.itemsize}")
+    return table.size > 0 and int(bits.min()) == np.iinfo(bits.dtype).min
 
 
 def inputs_of_fields(
-    fields: Mapping[str, Column], tensors: Sequence[Tensor], dtypes: Mapping[str, Any]
+    fields: Mapping[str, Column],
+    tensors: Sequence[Tensor],
+    dtypes: Mapping[str, Any],
+    signed_zeros: bool = True,
 ) -> Inputs | None:
-    """Return the inputs of a model for records, given as a column for each field."""
-    only = tensors[0] if len(tensors) == 1 else None
-    if only is not None and list(fields) != [only.name]:
-        return _table(list(fields.values()), only, dtypes)
+    """Return the inputs of a model for records, given as a column for each field.
+
+    Without `signed_zeros` no zero has a sign, as in JSON that JavaScript has written.
+    """
+    if len(tensors) == 1 and list(fields) != [tensors[0].name]:
+        return _side_by_side(list(fields.values()), tensors[0], dtypes, signed_zeros)
+    found = [fields.get(tensor.name) for tensor in tensors]
+    return _one_each(found, tensors, dtypes, signed_zeros)
+
+
+def inputs_of_packed(
+    column: PackedColumn, tensors: Sequence[Tensor], dtypes: Mapping[str, Any]
+) -> Inputs | None:
+    """Return the inputs of a model for arrays or records that were made of columns."""
+    elements = column.elements
+    if column.names is not None:
+        fields = dict(zip(column.names, elements, strict=True))
+        return inputs_of_fields(fields, tensors, dtypes, False)
+    if len(tensors) == 1:
+        return _side_by_side(elements, tensors[0], dtypes, False)
+    if len(tensors) != len(elements):
+        return None
+    return _one_each(elements, tensors, dtypes, False)
+
+
+def _one_each(
+    columns: Sequence[Column | None],
+    tensors: Sequence[Tensor],
+    dtypes: Mapping[str, Any],
+    signed_zeros: bool,
+) -> Inputs | None:
+    """Return each column as an input of its own."""
     feeds: Feeds = {}
-    for tensor in tensors:
-        field = fields.get(tensor.name)
-        values = None if field is None else _values(field, tensor, dtypes)
+    for tensor, column in zip(tensors, columns, strict=True):
+        values = None if column is None else _values(column, tensor, dtypes, signed_zeros)
         found = None if values is None else _shaped(values, tensor)
         if found is None:
             return None
@@ -134,16 +180,18 @@ def column_of(outputs: Sequence[Any], sizes: Sequence[int], returns: Type) -> Co
     return Column(kind, pa.array(values)) if returns in (Type.ANY, kind) else None
 
 
-def _table(columns: Sequence[Column], tensor: Tensor, dtypes: Mapping[str, Any]) -> Inputs | None:
-    """Return columns side by side as the only input."""
+def _side_by_side(
+    columns: Sequence[Column], tensor: Tensor, dtypes: Mapping[str, Any], signed_zeros: bool
+) -> Inputs | None:
+    """Return columns as those of the only input."""
     dtype = dtypes[tensor.datatype]
     if tensor.datatype in FLOATS:
         if any(c.type not in _NUMBERS or c.values.null_count for c in columns):
             return None
-        return _Floats(tensor, [_floats(column) for column in columns], dtype)
+        return _Floats(tensor, [_floats(column) for column in columns], dtype, signed_zeros)
     table = np.empty((len(columns[0]), len(columns)), dtype)
     for at, column in enumerate(columns):
-        values = _values(column, tensor, dtypes)
+        values = _values(column, tensor, dtypes, signed_zeros)
         if values is None:
             return None
         table[:, at] = values
@@ -156,13 +204,17 @@ def _floats(column: Column) -> NDArray[np.float64]:
     return np.asarray(column.values).astype(np.float64, copy=False)
 
 
-def _values(column: Column, tensor: Tensor, dtypes: Mapping[str, Any]) -> NDArray[Any] | None:
+def _values(
+    column: Column, tensor: Tensor, dtypes: Mapping[str, Any], signed_zeros: bool
+) -> NDArray[Any] | None:
     """Return a column's values in the type of an input."""
     values, dtype = column.values, dtypes[tensor.datatype]
     if values.null_count:
         return None
     if tensor.datatype in FLOATS and column.type in _NUMBERS:
         floats = _floats(column)
+        if not signed_zeros:
+            floats = floats + 0.0
         with np.errstate(over="ignore"):
             return floats.astype(dtype) if all_finite(floats) else None
     if tensor.datatype in INTEGERS and column.type is Type.BIGINT:
