@@ -1,256 +1,161 @@
 """A world in which everything goes wrong, by a seed: the same seed gives the same trouble.
 
-Sources stall and fail, outputs fail in the middle of a write or between prepare and commit, models take
-their time, and the process is gone at any batch and between any two steps of a checkpoint. What is left
-in the end must be what an undisturbed job leaves.
+Sources stall and fail, servers fail, outputs fail in the middle of a write, before, between and
+after prepare and commit, clocks step back, disks are full, checkpoints are torn, and the process is
+gone at any batch, in the middle of a file and between any two steps of a checkpoint. What is left in
+the end must be what an undisturbed job leaves.
+
+The job is the real one; its threads take turns by chance (`lockstep`), and its time is the world's.
 """
 
 from __future__ import annotations
 
-import random
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from threading import Event
+from typing import Any
 
-import pyarrow as pa
 from checkpointed import TASKS, Crash, Task
 from fakes import FakeRemote
+from simulated import SINKS, Disk, Shelf, StallingSource, TruncatedSink, World
 
 import streamql
-from streamql.column import Column
-from streamql.connectors.contract import (
-    ALL,
-    EXACTLY_ONCE,
-    Position,
-    Reader,
-    Sink,
-    SinkState,
-    Source,
-    shifted,
-)
-from streamql.connectors.memory import MemorySource
-from streamql.errors import InputError, OutputError
-from streamql.formats.decoded import Decoded
-from streamql.formats.json_write import JsonLinesEncoder
+from streamql.backends import local
+from streamql.backends.continued import Checkpointing
+from streamql.backends.identified import identity_of
+from streamql.backends.local import Opened
+from streamql.connectors.contract import Sink
+from streamql.errors import CheckpointError, FunctionError, InputError, OutputError
+from streamql.runtime import coordinator, delivery, readers, runner, writers
+from streamql.runtime.store import Store
 
 _ATTEMPTS = 400
 """Restarts after which a job that does not end is a failure of its own."""
+_PARTED = (coordinator, delivery, local, readers, runner, writers)
+"""The modules whose threads, queues and clocks are those of the world."""
+JOBS = {
+    name: replace(task, inputs={n: rows[: len(rows) // 3] for n, rows in task.inputs.items()})
+    for name, task in TASKS.items()
+}
+"""The jobs of the simulation: short ones, so that there can be many."""
+LIVE = {"late_arrival": "60d"}
+"""With live inputs the clock may be anywhere within this behind the events, and rows are the same."""
 
 
-class Trouble:
-    """Decides by chance what goes wrong, ever less often, so that a job ends.
+@dataclass
+class Kind:
+    """A task that is compiled once, and run in as many worlds as one likes."""
 
-    Each part of a job has a chance of its own, by the seed, the start and its name: what goes wrong
-    with it does not depend on which thread was quicker.
-    """
+    task: Task
+    live: bool = False
+    outputs: list[str] = field(init=False)
 
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
-        self.chance = random.Random(seed)
-        self.share = self.chance.choice((0.02, 0.1, 0.3))
-        self.start = 0
-        self._chances: dict[str, random.Random] = {}
+    def __post_init__(self) -> None:
+        task = self.task
+        self.outputs = [name for name in ("o", "p") if f"INTO {name} " in task.query]
+        settings = {"max_memory": "off", "max_state": "off", "output_errors": "retry"}
+        more = LIVE if self.live else {}
+        self.world = World(None)
+        self.engine = streamql.Engine(
+            now=lambda: self.world.clock(), **{**task.settings, **settings, **more}
+        )
+        self.engine.on_warning = lambda _: None
+        self.sources = {n: StallingSource(n, rows, self.live) for n, rows in task.inputs.items()}
+        for name, source in self.sources.items():
+            self.engine.register(name, source)
+        self.remote = None
+        if task.remote is not None:
+            self.remote = FakeRemote("score", self._answer)
+            self.engine.add_function(self.remote)
+        self.plan = self.engine._compile(task.query)
+        self.identity = identity_of(
+            task.query, self.engine.settings, self.engine.functions.made_of()
+        )
 
-    def again(self) -> None:
-        """The job is started once more: less goes wrong from here on."""
-        self.share *= 0.85
-        self.start += 1
-        self._chances.clear()
+    def _answer(self, value: Any) -> Any:
+        assert self.task.remote is not None
+        return "fail" if self.world.strikes("server", 0.02) else self.task.remote(value)
 
-    def of(self, part: str) -> random.Random:
-        """Return the chance of one part of the job."""
-        return self._chances.setdefault(part, random.Random(f"{self.seed} {self.start} {part}"))
+    def run(
+        self, world: World, sinks: Mapping[str, Sink], shelf: Shelf | None, stop: bool = False
+    ) -> bool:
+        """Run the job as a new process would; tell whether it came to its end."""
+        self.world = world
+        for source in self.sources.values():
+            source.world = world
+        if self.remote is not None:
+            self.remote._delay = world.chance.randrange(1, 8)
+        stopping = Event()
+        checkpointing = None
+        if shelf is not None:
 
-    def strikes(self, part: str, often: float) -> bool:
-        """Tell whether something goes wrong with a part now."""
-        return self.of(part).random() < self.share * often
+            def reached(point: str) -> None:
+                world.crash_at(point)
+                if stop and point == "batch" and world.chance.random() < 0.1:
+                    stopping.set()
 
-
-class StallingSource(Source):
-    """Events that come in blocks of any size, or not at all for a while; reading fails at times."""
-
-    name = "a source of the simulation"
-
-    def __init__(self, rows: Sequence[dict], chance: random.Random, share: float) -> None:
-        self._rows = rows
-        self._chance = chance
-        self._share = share
-
-    def open(self, partition: str = ALL, position: Position | None = None) -> Reader:
-        at = int((position or {}).get("events", 0))
-        return _StallingReader(self._rows, at, self._chance, self._share)
-
-
-class _StallingReader(Reader):
-    def __init__(self, rows: Sequence[dict], at: int, chance: random.Random, share: float) -> None:
-        self._rows = rows
-        self._at = at
-        self._chance = chance
-        self._share = share
-
-    def read(self) -> list[Decoded] | None:
-        if self._at == len(self._rows):
-            return None
-        if self._chance.random() < 0.2:
-            return []
-        if self._chance.random() < self._share / 20:
-            raise InputError("the source of the simulation is out of order")
-        end = min(len(self._rows), self._at + self._chance.randrange(1, 30))
-        (block,) = MemorySource(self._rows[self._at : end]).open().read() or ()
-        found = shifted(block, self._at, 0)
-        self._at = end
-        return [] if found is None else [found]
-
-    def position(self) -> Position:
-        return {"events": self._at}
-
-    def close(self) -> None:
-        pass
+            store = Store(shelf, 3, lambda _: None)
+            checkpointing = Checkpointing(store, self.identity, 10.0)
+            checkpointing.due = lambda: world.chance.random() < 0.3
+            checkpointing.reached = reached
+        with world.turns.instead_of_threads(*_PARTED):
+            opened = Opened(uris=dict(sinks))
+            summary = self.engine._execute(self.plan, opened, checkpointing, stopping)
+            world.turns.settle()
+        return summary.checkpoints is None or not summary.checkpoints.stopped
 
 
-class Disk:
-    """What outlives a crash: rows that were written, as lines, and the last epoch committed."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.epoch = 0
+_KINDS: dict[tuple[str, bool], Kind] = {}
 
 
-class TruncatedSink(Sink):
-    """An output that can be cut back to a length, as a file."""
-
-    delivery = EXACTLY_ONCE
-
-    def __init__(self, name: str, disk: Disk, trouble: Trouble) -> None:
-        self.name = name
-        self.disk = disk
-        self._trouble = trouble
-
-    def write(self, names: Sequence[str], columns: Sequence[Column]) -> None:
-        self._add(JsonLinesEncoder().columns(names, columns))
-
-    def write_records(self, texts: pa.StringArray) -> None:
-        self._add(JsonLinesEncoder().records(texts))
-
-    def _add(self, encoded: bytes | pa.Buffer) -> None:
-        lines = bytes(encoded).decode().splitlines()
-        if self._trouble.strikes(self.name, 0.2):
-            self._keep(lines[: len(lines) // 2])  # torn in the middle
-            raise OutputError("the output of the simulation is full")
-        self._keep(lines)
-
-    def _keep(self, lines: list[str]) -> None:
-        self.disk.lines += lines
-        self.rows += len(lines)
-
-    def resume(self, state: SinkState | None) -> None:
-        length = 0 if state is None else int(state["lines"])
-        del self.disk.lines[length:]
-        self.rows = length
-
-    def prepare(self, epoch: int) -> SinkState:
-        if self._trouble.strikes(self.name, 0.3):
-            raise OutputError("the output of the simulation cannot be made to last")
-        return {"lines": len(self.disk.lines)}
-
-    def close(self) -> None:
-        pass
-
-
-class StagedSink(TruncatedSink):
-    """An output that shows rows with a commit only, as a database."""
-
-    def __init__(self, name: str, disk: Disk, trouble: Trouble) -> None:
-        super().__init__(name, disk, trouble)
-        self._staged: list[str] = []
-        self._prepared: dict[int, list[str]] = {}
-
-    def _keep(self, lines: list[str]) -> None:
-        self._staged += lines
-        self.rows += len(lines)
-
-    def resume(self, state: SinkState | None) -> None:
-        if state is None:
-            self.disk.lines.clear()
-            self.disk.epoch = 0
-            return
-        self._prepared[int(state["epoch"])] = list(state["lines"])
-        self._show(int(state["epoch"]))
-
-    def prepare(self, epoch: int) -> SinkState:
-        if self._trouble.strikes(self.name, 0.3):
-            raise OutputError("the output of the simulation cannot be made to last")
-        self._prepared[epoch], self._staged = self._staged, []
-        return {"epoch": epoch, "lines": self._prepared[epoch]}
-
-    def commit(self, epoch: int) -> None:
-        if self._trouble.strikes(self.name, 0.3):
-            raise OutputError("the output of the simulation went away before it showed an epoch")
-        self._show(epoch)
-        if self._trouble.strikes(self.name, 0.3):
-            raise OutputError("the output of the simulation went away after it showed an epoch")
-
-    def _show(self, epoch: int) -> None:
-        lines = self._prepared.pop(epoch, [])
-        if epoch > self.disk.epoch:
-            self.disk.lines += lines
-            self.disk.epoch = epoch
-
-
-SINKS = (TruncatedSink, StagedSink)
-
-
-def outputs_of(task: Task) -> list[str]:
-    """Return the names of a task's outputs."""
-    return [name for name in ("o", "p") if f"INTO {name} " in task.query]
+def kind_of(task: Task, live: bool = False) -> Kind:
+    """Return a task, compiled."""
+    if (task.query, live) not in _KINDS:
+        _KINDS[task.query, live] = Kind(task, live)
+    return _KINDS[task.query, live]
 
 
 def undisturbed(task: Task) -> dict[str, list[str]]:
     """Return the rows of a job that nothing happens to."""
-    disks = {name: Disk() for name in outputs_of(task)}
-    calm = Trouble(0)
-    calm.share = 0.0
-    _run(task, disks, TruncatedSink, calm, None)
+    kind, world = kind_of(task), World(None)
+    disks = {name: Disk() for name in kind.outputs}
+    sinks = {name: TruncatedSink(name, disk, world) for name, disk in disks.items()}
+    assert kind.run(world, sinks, None)
     return {name: disk.lines for name, disk in disks.items()}
 
 
-def survive(seed: int, folder: Path, tasks: Sequence[Task] = tuple(TASKS.values())) -> tuple:
-    """Run a job of the seed's choice until it ends; return the task, and the rows it left."""
-    trouble = Trouble(seed)
-    task = trouble.chance.choice(list(tasks))
-    kind = trouble.chance.choice(SINKS)
-    disks = {name: Disk() for name in outputs_of(task)}
-    for _ in range(_ATTEMPTS):
+@dataclass
+class Story:
+    """What became of a job in the world of a seed.
+
+    Attributes:
+        rows: what each output holds in the end.
+        starts: how often the job was started.
+        faults: how often which thing went wrong.
+    """
+
+    task: Task
+    rows: dict[str, list[str]]
+    starts: int
+    faults: dict[str, int]
+
+
+def survive(seed: int, tasks: Sequence[Task] = tuple(JOBS.values())) -> Story:
+    """Run a job of the seed's choice until it ends, however often it has to be started."""
+    world = World(seed)
+    kind = kind_of(world.chance.choice(list(tasks)), world.chance.random() < 0.3)
+    sink_of = world.chance.choice(SINKS)
+    shelf = Shelf(world)
+    disks = {name: Disk() for name in kind.outputs}
+    for number in range(1, _ATTEMPTS + 1):
+        sinks = {name: sink_of(name, disk, world) for name, disk in disks.items()}
         try:
-            _run(task, disks, kind, trouble, folder)
-        except (Crash, InputError, OutputError):
-            trouble.again()
-            continue
-        return task, {name: disk.lines for name, disk in disks.items()}
-    raise AssertionError(f"seed {seed}: no end after {_ATTEMPTS} restarts")
-
-
-def _run(
-    task: Task,
-    disks: dict[str, Disk],
-    kind: type[TruncatedSink],
-    trouble: Trouble,
-    folder: Path | None,
-) -> None:
-    chance = trouble.of("job")
-    # every start has a moment of its own, and one may lie before the one before: clocks step back
-    now = 638_000_000_000_000_000 + chance.randrange(10**12)
-    with streamql.Engine(now=lambda: now, **task.settings) as engine:
-        for name, rows in task.inputs.items():
-            engine.register(name, StallingSource(rows, trouble.of(name), trouble.share))
-        if task.remote is not None:
-            engine.add_function(FakeRemote("score", task.remote, delay=chance.randrange(1, 8)))
-
-        def reached(point: str) -> None:
-            if trouble.strikes(point, 0.3):
-                raise Crash(point)
-
-        engine.checkpoint_due = lambda: chance.random() < 0.3
-        engine.reached = reached
-        sinks = {name: kind(name, disk, trouble) for name, disk in disks.items()}
-        place = {} if folder is None else {"checkpoint": folder}
-        engine.job(task.query, outputs=sinks, **place).run()
+            ended = kind.run(world, sinks, shelf, stop=world.chance.random() < world.share)
+        except (Crash, InputError, OutputError, FunctionError, CheckpointError):
+            ended = False
+            shelf.lose()
+        if ended:
+            rows = {name: disk.lines for name, disk in disks.items()}
+            return Story(kind.task, rows, number, world.faults)
+        world.again()
+    raise AssertionError(f"no end after {_ATTEMPTS} starts")

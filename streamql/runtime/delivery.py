@@ -41,7 +41,8 @@ class OutputPolicy:
     action: str = "fail"
     letter: Callable[[Mapping[str, Any]], None] | None = None
     warn: Callable[[str], None] | None = None
-    stopped: threading.Event = field(default_factory=threading.Event)
+    # the event is looked up when one is made: a simulation has events of its own
+    stopped: threading.Event = field(default_factory=lambda: threading.Event())
     wait: Callable[[float], bool] | None = None
     dropped: dict[str, int] = field(default_factory=dict)
     failing: dict[str, float] = field(default_factory=dict)

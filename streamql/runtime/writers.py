@@ -24,7 +24,8 @@ class Asked:
     """Something that a writer's thread is to do with its sink, when its turn has come."""
 
     action: Callable[[Sink], Any]
-    _done: threading.Event = field(default_factory=threading.Event)
+    # looked up when one is made: a simulation has events of its own
+    _done: threading.Event = field(default_factory=lambda: threading.Event())
     _found: Any = None
     _error: BaseException | None = None
 
