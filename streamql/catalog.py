@@ -181,7 +181,8 @@ def _of_uri(uri: str, settings: Settings, warn: Callable[[str], None]) -> Input:
     strict = settings.input_errors == "fail"
     following = Following(settings.poll_interval, settings.follow_quiet, strict, warn)
     size, longest = settings.batch_bytes, settings.max_event_bytes
-    source = open_source(uri, None, size, settings.follow, following, longest)
+    deepest = settings.max_depth
+    source = open_source(uri, None, size, settings.follow, following, longest, deepest)
     return Input(lambda: source, uri=uri, live=source.live)
 
 
@@ -197,7 +198,7 @@ def input_of(source: Any, settings: Settings, warn: Callable[[str], None]) -> In
 
 def _reference_of(given: Any, settings: Settings) -> Input:
     if isinstance(given, str | Path):
-        versions = versions_of(str(given), settings.batch_bytes)
+        versions = versions_of(str(given), settings.batch_bytes, settings.max_depth)
         return Input(_no_stream, uri=str(given), versions=versions)
     data = list(given) if isinstance(given, Iterator) else given  # several jobs may read it
     return Input(_no_stream, _shape_of(given), versions=OneVersion(MemorySource(data)))

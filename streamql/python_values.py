@@ -60,9 +60,9 @@ def revive(value: Any) -> Any:
             ticks = instants.parse_one(value[len(DATETIME_MARK) :])
             return value if ticks is None else instants.to_datetime(ticks)
         case dict():
-            return {key: revive(inner) for key, inner in value.items()}
+            return dict(zip(value, map(revive, value.values()), strict=True))
         case list():
-            return [revive(inner) for inner in value]
+            return list(map(revive, value))
         case _:
             return value
 
@@ -81,9 +81,9 @@ def canonical(text: str) -> Any:
 def _frozen(value: Any) -> Any:
     match value:
         case dict():
-            return frozenset((key, _frozen(inner)) for key, inner in value.items())
+            return frozenset(zip(value, map(_frozen, value.values()), strict=True))
         case list():
-            return tuple(_frozen(inner) for inner in value)
+            return tuple(map(_frozen, value))  # one frame a level: values are nested
         case bool():
             return ("bit", value)
         case _:

@@ -59,6 +59,7 @@ class Settings:
         follow_quiet: seconds after which a last line without a line end is taken as it is.
         dead_letters: file that gets the events and rows that are given up, as JSON lines.
         max_event_bytes: a longer event is malformed, and not held in memory.
+        max_depth: levels of objects and arrays in an event of JSON; a deeper one is malformed.
         record_calls: file that gets every row of scoring functions with its answer.
         replay_calls: such a file, which answers in place of the models.
         partitions: how many scorers of a model work side by side, each with its own
@@ -81,6 +82,7 @@ class Settings:
     batch_rows: int = _setting(65_536, units.count(1, 10_000_000))
     batch_bytes: int = _setting(4_194_304, units.size(1_024, 2**30))
     max_event_bytes: int = _setting(67_108_864, units.size(1_024, 2**30))
+    max_depth: int = _setting(400, units.count(1, 400))
     js_timeout: float = _setting(10.0, units.seconds)
     js_memory: int = _setting(268_435_456, units.size(2**24, 2**36))
     js_max_text: int = _setting(33_554_432, units.size(1, 2**29 - 64))

@@ -29,11 +29,12 @@ def open_source(
     follow: bool = False,
     following: Following | None = None,
     event_bytes: int | None = None,
+    depth: int | None = None,
 ) -> Source:
     """Return the source a URI means; `options` win over those in the URI.
 
-    `block_bytes` are read at a time; an event of more than `event_bytes` is malformed. With
-    `follow`, or where the URI says so, files are followed.
+    `block_bytes` are read at a time; an event of more than `event_bytes`, or of JSON nested
+    deeper than `depth`, is malformed. With `follow`, or where the URI says so, files are followed.
     """
     uri = parse_uri(text)
     given = {**uri.options, **(options or {})}
@@ -43,6 +44,8 @@ def open_source(
         layout = replace(layout, block_bytes=block_bytes)
     if event_bytes is not None:
         layout = replace(layout, event_bytes=event_bytes)
+    if depth is not None:
+        layout = replace(layout, depth=depth)
     match uri.scheme:
         case "console":
             return ConsoleSource(layout)

@@ -11,9 +11,10 @@ import glob
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 from .. import instants
 from ..errors import UsageError
@@ -89,14 +90,14 @@ class OneVersion(Versions):
 class FileVersions(Versions):
     """A file, folder or pattern without a time in its path."""
 
-    def __init__(self, uri: str, path: str, block_bytes: int) -> None:
+    def __init__(self, uri: str, path: str, opened: Callable[..., Source]) -> None:
         self._uri = uri
         self._path = path
-        self._block_bytes = block_bytes
+        self._opened = opened
 
     def now(self) -> list[Version]:
         try:
-            source = open_source(self._uri, block_bytes=self._block_bytes)
+            source = self._opened(self._uri)
             return [Version(ALWAYS, (source,), _states(find_files(self._path)))]
         except (UsageError, OSError):
             return []
@@ -105,9 +106,11 @@ class FileVersions(Versions):
 class DatedVersions(Versions):
     """Files whose path holds a time. Files of the same time are one version together."""
 
-    def __init__(self, path: str, options: Mapping[str, str], block_bytes: int) -> None:
+    def __init__(
+        self, path: str, options: Mapping[str, str], opened: Callable[..., Source]
+    ) -> None:
         self._options = options
-        self._block_bytes = block_bytes
+        self._opened = opened
         pieces = _TOKEN.split(os.path.expanduser(path))
         tokens = pieces[1::2]
         if tokens.count("date") != 1 or tokens.count("time") > 1:
@@ -133,7 +136,7 @@ class DatedVersions(Versions):
         return [self._version(since, sorted(by_time[since])) for since in sorted(by_time)]
 
     def _version(self, since: int, paths: list[str]) -> Version:
-        sources = [open_source(p, self._options, self._block_bytes) for p in paths]
+        sources = [self._opened(p, self._options) for p in paths]
         return Version(since, sources, _states(paths))
 
     def _time_of(self, path: str) -> int | None:
@@ -152,17 +155,18 @@ class DatedVersions(Versions):
         return instants.from_datetime(moment)
 
 
-def versions_of(uri: str, block_bytes: int) -> Versions:
+def versions_of(uri: str, block_bytes: int, depth: int | None = None) -> Versions:
     """Return the versions of what a URI means. Raises UsageError when there is nothing."""
     parsed = parse_uri(uri)
+    opened = partial(open_source, block_bytes=block_bytes, depth=depth)
     if parsed.scheme == "file" and _TOKEN.search(parsed.path) and not os.path.exists(parsed.path):
-        dated = DatedVersions(parsed.path, parsed.options, block_bytes)
+        dated = DatedVersions(parsed.path, parsed.options, opened)
         if not dated.now():
             raise UsageError(f"no file matches {uri}", hint=_HINT)
         return dated
-    source = open_source(uri, block_bytes=block_bytes)
+    source = opened(uri)
     if parsed.scheme == "file" and not source.live:
-        return FileVersions(uri, parsed.path, block_bytes)
+        return FileVersions(uri, parsed.path, opened)
     return OneVersion(source)
 
 

@@ -40,6 +40,7 @@ class Format:
         header: the first CSV record names the columns.
         block_bytes: bytes that are read at a time.
         event_bytes: a longer event is malformed, and not held in memory.
+        depth: an event of JSON nested deeper is malformed.
     """
 
     name: str | None = None
@@ -48,6 +49,7 @@ class Format:
     header: bool = True
     block_bytes: int = 4 * 1024 * 1024
     event_bytes: int = 64 * 1024 * 1024
+    depth: int = 400
 
     @classmethod
     def of_options(cls, options: Mapping[str, str]) -> Format:
@@ -108,7 +110,9 @@ class Format:
         from .json_read import JsonLinesDecoder
 
         layout = "lines" if self.name == "lines" else "auto"
-        return JsonLinesDecoder(layout=layout, max_line_bytes=self.event_bytes, ahead=ahead)
+        return JsonLinesDecoder(
+            layout=layout, max_line_bytes=self.event_bytes, max_depth=self.depth, ahead=ahead
+        )
 
     def encoder(self) -> Encoder:
         """Return a new encoder for one file."""

@@ -36,12 +36,12 @@ class Found:
     wrong: list[tuple[int, int, bytes, str]] = field(default_factory=list)
     counts: dict[int, int] = field(default_factory=dict)
 
-    def single(self, number: int, line: bytes, longest: int) -> None:
+    def single(self, number: int, line: bytes, longest: int, deepest: int) -> None:
         """Read a line on its own."""
         if len(line) - line.endswith(b"\r") > longest:
             self.wrong.append((number, 0, line[:longest], f"longer than {longest:,} bytes"))
             return
-        events = read_line(line)
+        events = read_line(line, deepest)
         if len(events) != 1:
             self.counts[number] = len(events)
         for inner, (text, value) in enumerate(events):

@@ -31,10 +31,11 @@ _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|-?[0-9][0-9.eE+-]*', re.DOTAL
 _BIGINTS = range(-(2**63), 2**63)
 
 
-def legal(texts: pa.StringArray) -> tuple[Mask | None, Type | None]:
+def legal(texts: pa.StringArray, max_depth: int = MAX_DEPTH) -> tuple[Mask | None, Type | None]:
     """Return which texts are legal, None when all are, and their type if it is bigint or float.
 
-    The texts are not NULL. The type is only told when all are legal and of that one type.
+    The texts are not NULL. The type is only told when all are legal and of that one type. Values
+    nested more than half of `max_depth` are not: objects around them have the other half.
     """
     offsets = offsets_of(texts)
     if len(offsets) == 1:
@@ -43,12 +44,12 @@ def legal(texts: pa.StringArray) -> tuple[Mask | None, Type | None]:
     ends = offsets[1:] - offsets[0]
     data = bytes_of(texts)
     if int((ends - begins).min()) < 1:
-        return _one_class_each(texts), None
+        return _one_class_each(texts, max_depth), None
     others = np.flatnonzero((data - np.uint8(48)) > 9)
     if len(others) == 0:
         fine = (data[begins] != 48) | (ends - begins == 1)
         fine &= ends - begins <= _PLAIN_DIGITS
-        return _verdict(fine, texts, Type.BIGINT)
+        return _verdict(fine, texts, Type.BIGINT, max_depth)
     if len(others) == len(begins) and bool((data[others] == 46).all()):
         fine = (others > begins) & (others < ends - 1)
         fine &= (data[begins] != 48) | (others == begins + 1)
@@ -56,18 +57,18 @@ def legal(texts: pa.StringArray) -> tuple[Mask | None, Type | None]:
         if bool(fine.all()):  # else the points may belong to other rows
             return None, Type.FLOAT
     if bool(((data[others] == 46) | (data[others] == 45)).all()):
-        return _verdict(_signed(data, begins, ends), texts, None)
-    return _verdict(_one_class_each(texts), texts, None)
+        return _verdict(_signed(data, begins, ends), texts, None, max_depth)
+    return _verdict(_one_class_each(texts, max_depth), texts, None, max_depth)
 
 
 def _verdict(
-    fine: Mask, texts: pa.StringArray, kind: Type | None
+    fine: Mask, texts: pa.StringArray, kind: Type | None, max_depth: int
 ) -> tuple[Mask | None, Type | None]:
     """Judge the doubtful rows by the slower rules; they may be legal and long."""
     if bool(fine.all()):
         return None, kind
     doubtful = np.flatnonzero(~fine)
-    fine[doubtful] = _one_class_each(texts.take(pa.array(doubtful)))
+    fine[doubtful] = _one_class_each(texts.take(pa.array(doubtful)), max_depth)
     return (None if bool(fine.all()) else fine), None
 
 
@@ -87,7 +88,7 @@ def _signed(data: NDArray[np.uint8], begins: NDArray[np.int32], ends: NDArray[np
     return fine
 
 
-def _one_class_each(texts: pa.StringArray) -> Mask:
+def _one_class_each(texts: pa.StringArray, max_depth: int) -> Mask:
     """Judge any texts: words, numbers, and the rest one by one by the parser."""
     fine = mask_of(pc.is_in(texts, _WORDS))
     rest = np.flatnonzero(~fine)
@@ -98,7 +99,7 @@ def _one_class_each(texts: pa.StringArray) -> Mask:
     fine[rest] = numbers & _in_range(some, numbers)
     inner = np.flatnonzero(nested)
     if len(inner):
-        fine[rest[inner]] = parse_each(some.take(pa.array(inner)))
+        fine[rest[inner]] = parse_each(some.take(pa.array(inner)), max_depth)
     return fine
 
 
@@ -117,7 +118,7 @@ def _in_range(texts: pa.StringArray, numbers: Mask) -> Mask:
     return fine
 
 
-def parse_each(texts: pa.StringArray) -> Mask:
+def parse_each(texts: pa.StringArray, max_depth: int = MAX_DEPTH) -> Mask:
     """Judge arrays, objects and strings one by one (0.3 µs each).
 
     They are not parsed together, because a bracket of one could close in another.
@@ -129,11 +130,11 @@ def parse_each(texts: pa.StringArray) -> Mask:
             parse(text)
         except orjson.JSONDecodeError:
             fine[row] = False
-    lengths = pc.greater(pc.binary_length(texts), MAX_DEPTH)
+    lengths = pc.greater(pc.binary_length(texts), max_depth)
     doubtful = pc.or_(lengths, pc.match_substring_regex(texts, "[0-9]{19}"))
     for row in np.flatnonzero(mask_of(doubtful) & fine).tolist():
         # a bare value is an inner one: leave room for the objects around it
-        fine[row] = misfit(texts[row].as_py().encode(), MAX_DEPTH // 2) is None
+        fine[row] = misfit(texts[row].as_py().encode(), max_depth // 2) is None
     return fine
 
 

@@ -21,7 +21,7 @@ from ..extract import extract
 from ..rows import Rows, find
 from ..text import every_second, first_bytes, loads, mask_of, string_array
 from ..types import Type
-from .json_legal import legal
+from .json_legal import MAX_DEPTH, legal
 from .json_template import Node, Place, Template
 
 Index = NDArray[np.int64]
@@ -104,7 +104,9 @@ class Lines:
         return pc.take(self.pieces, pa.array(index), boundscheck=False)
 
 
-def match(block: Block, template: Template, candidates: Index) -> tuple[Index, Lines] | None:
+def match(
+    block: Block, template: Template, candidates: Index, max_depth: int = MAX_DEPTH
+) -> tuple[Index, Lines] | None:
     """Return those of the candidate lines that have the template's form, None if none has.
 
     The candidates must have the template's number of quotes, and rise.
@@ -127,7 +129,7 @@ def match(block: Block, template: Template, candidates: Index) -> tuple[Index, L
     good: NDArray[np.bool_] | None = None
     for node in template.bare:
         texts = lines.text(node)
-        fine, kind = legal(texts)
+        fine, kind = legal(texts, max_depth)
         slot = node.start.edge
         lines.texts[slot] = texts
         if kind is not None:

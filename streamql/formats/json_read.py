@@ -7,7 +7,6 @@ share a form to make a template. Both ways give the same values, in the order of
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,13 +19,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ..errors import UsageError
-from ..types import DATETIME_MARK
 from .decoded import SAMPLE_BYTES, BadEvent, Decoded, Place
 from .json_found import Found
-from .json_layout import BOM, Broken, LineSplitter, Splitter, choose, unescaped
+from .json_layout import BOM, Broken, LineSplitter, Splitter, choose, unescaped, without_marks
+from .json_legal import MAX_DEPTH
 from .json_lines import Block, Index, match
 from .json_single import ParsedRows
-from .json_template import Template, template_of
+from .json_template import OBJECTS, Template, template_of
 
 _FEW = 64  # so many lines are parsed one by one: scanning a block costs as much
 _WORTH = 50  # so many lines left over are worth looking for a further template
@@ -36,10 +35,6 @@ _SHARE = 0.02  # of the lines left over, that a template must catch to be kept
 _LARGE = 1 << 18  # bytes from which a thread is worth it
 _SCAN = 1 << 18  # bytes scanned at a time: what is found stays in the cache
 _HEAD = 1 << 15  # bytes that tell whether a block is worth reading in one pass
-
-_MARK = DATETIME_MARK.encode()
-_REPLACEMENT = "\ufffd".encode()
-_MARK_ESCAPE = re.compile(rb"((?<!\\)(?:\\\\)*)\\u[fF][dD][dD]0")
 
 Mask = NDArray[np.bool_]
 
@@ -51,17 +46,23 @@ class JsonLinesDecoder:
         layout: "lines" for one event a line; "auto" looks at the first bytes: an array of events
             (`[` comes first), events of several lines or one behind the other, else lines.
         max_line_bytes: a longer event is bad, and is not held in memory.
+        max_depth: an event nested deeper is bad.
         ahead: blocks that are read in threads while the next ones come; the last ones are returned
             by a later `feed` or by `finish`, so this is for inputs that do not pause.
     """
 
     def __init__(
-        self, *, layout: str = "auto", max_line_bytes: int = 64 << 20, ahead: int = 0
+        self,
+        *,
+        layout: str = "auto",
+        max_line_bytes: int = 64 << 20,
+        max_depth: int = MAX_DEPTH,
+        ahead: int = 0,
     ) -> None:
         if layout not in ("lines", "auto"):
             raise UsageError(f"no JSON layout is called {layout}", hint="lines or auto")
         self._layout = layout
-        self._max = max_line_bytes
+        self._max, self._deepest = max_line_bytes, max_depth
         self._head = bytearray()
         self._splitter: Splitter | None = None
         self._templates: list[Template] = []
@@ -167,7 +168,7 @@ class JsonLinesDecoder:
         if isinstance(piece, Broken):
             bad = BadEvent(1, piece.reason, piece.text[:SAMPLE_BYTES], line or None)
             return Decoded(ParsedRows([], []), np.empty(0, np.int64), (bad,)), 1
-        data = _without_marks(piece)
+        data = without_marks(piece)
         found = Found(1, line)
         if len(data) >= 1 << 16 or data.count(b"\n") > _FEW:
             lines = self._read_block(data, found)
@@ -175,7 +176,7 @@ class JsonLinesDecoder:
             texts = data.split(b"\n")
             lines = len(texts) - (not texts[-1])
             for number, text in enumerate(texts[:lines]):
-                found.single(number, text, self._max)
+                found.single(number, text, self._max, self._deepest)
         return found.decoded(lines), lines
 
     def _read_block(self, data: bytes, found: Found) -> int:
@@ -196,12 +197,13 @@ class JsonLinesDecoder:
             caught[index] = True
         for number in np.flatnonzero(~caught).tolist():
             text = data[block.starts[number] : block.ends[number]]
-            found.single(number, text, self._max)
+            found.single(number, text, self._max, self._deepest)
         return len(block.starts)
 
     def _search(self, block: Block, left: Mask, found: Found) -> list[Template]:
         """Make templates of lines that no known template has caught, while it is worth it."""
         made: list[Template] = []
+        objects = min(OBJECTS, self._deepest - self._deepest // 2)  # `legal` leaves them so much
         tried = np.zeros(len(left), bool)
         for _ in range(_ATTEMPTS):
             rest = np.flatnonzero(left & ~tried)
@@ -209,7 +211,7 @@ class JsonLinesDecoder:
                 break
             tried[rest[0]] = True
             text = block.data[block.starts[rest[0]] : block.ends[rest[0]]]
-            template = template_of(text) if _is_object(text) else None
+            template = template_of(text, objects) if _is_object(text) else None
             if template is not None:
                 caught = self._apply(template, block, left, found)
                 if caught >= _SHARE * len(rest):
@@ -219,7 +221,7 @@ class JsonLinesDecoder:
     def _apply(self, template: Template, block: Block, left: Mask, found: Found) -> int:
         """Take the lines of a template out of those left; return how many they are."""
         candidates = np.flatnonzero(left & (block.counts() == template.quotes))
-        matched = match(block, template, candidates) if len(candidates) else None
+        matched = match(block, template, candidates, self._deepest) if len(candidates) else None
         caught = 0 if matched is None else len(matched[0])
         template.hits = template.hits // 2 + caught
         if matched is not None:
@@ -233,15 +235,6 @@ def _is_object(text: bytes) -> bool:
         return isinstance(orjson.loads(text), dict)
     except orjson.JSONDecodeError:
         return False
-
-
-def _without_marks(data: bytes) -> bytes:
-    """Return the text with U+FDD0, which marks datetimes inside, replaced by U+FFFD."""
-    if b"\xef" in data and _MARK in data:  # one byte is found ten times as fast as more
-        data = data.replace(_MARK, _REPLACEMENT)
-    if b"\\" in data and b"\\u" in data:
-        data = _MARK_ESCAPE.sub(rb"\1\\ufffd", data)
-    return data
 
 
 def scan(data: bytes) -> tuple[Block, Mask]:

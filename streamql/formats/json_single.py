@@ -17,7 +17,7 @@ from ..column import Column, from_values
 from ..rows import Rows, find
 from ..text import from_bytes
 from ..types import Type
-from .json_legal import misfit
+from .json_legal import MAX_DEPTH, misfit
 
 BLANKS = b" \t\r\n"
 
@@ -35,31 +35,32 @@ _SKIPPED = re.compile(rb'[^"{}\[\]]+|"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 Event = tuple[bytes, dict[str, Any]] | tuple[bytes, str]
 
 
-def read_line(line: bytes) -> list[Event]:
+def read_line(line: bytes, max_depth: int = MAX_DEPTH) -> list[Event]:
     """Return the events of a line: its text with the object, or with what is wrong with it.
 
-    A blank line has none; a line of several objects, one behind the other, has several.
+    One nested deeper than `max_depth` is wrong. A blank line has none; a line of several objects,
+    one behind the other, has several.
     """
     text = line.strip(BLANKS)
     if not text:
         return []
     try:
-        return [(text, _checked(text, orjson.loads(text)))]
+        return [(text, _checked(text, orjson.loads(text), max_depth))]
     except orjson.JSONDecodeError as error:
         place = _place(text, error)
         if place is not None and text[place : place + 1] == b"{":
             pieces = _objects(text)
             if len(pieces) > 1:
-                return [event for piece in pieces for event in read_line(piece)]
+                return [event for piece in pieces for event in read_line(piece, max_depth)]
         shift = len(line) - len(line.lstrip(BLANKS))
         return [(text, _reason(text, error, shift))]
 
 
-def _checked(text: bytes, value: Any) -> Any:
+def _checked(text: bytes, value: Any, max_depth: int) -> Any:
     """Return the parsed value of an event, or what is wrong with it."""
     if not isinstance(value, dict):
         return f"expected an object, found {_KINDS[type(value)]}"
-    return misfit(text) or value
+    return misfit(text, max_depth) or value
 
 
 def _place(text: bytes, error: orjson.JSONDecodeError) -> int | None:

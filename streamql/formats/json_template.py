@@ -19,7 +19,8 @@ MAX_LINE = 65_536
 _TOKEN = re.compile(
     rb'"[^"\\\x00-\x1f]*+(?:\\.[^"\\\x00-\x1f]*+)*+"|[{}\[\]:,]|[^\s{}\[\]:,"]+|[ \t\r]+'
 )
-_MAX_DEPTH = 32
+OBJECTS = 33
+"""Levels of objects that a template has at most."""
 _BRACKETS = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
 
 
@@ -86,11 +87,11 @@ class Template:
         return self._expected.slice(0, size)
 
 
-def template_of(line: bytes) -> Template | None:
+def template_of(line: bytes, objects: int = OBJECTS) -> Template | None:
     """Return the template of a line (valid JSON), or None when the line is not fit to be one.
 
-    Unfit are lines with escapes in a key, with a key twice in one object, with no slot, and very
-    long ones.
+    Unfit are lines with escapes in a key, with a key twice in one object, with no slot, very
+    long ones, and those with more than so many levels of `objects`.
     """
     if len(line) > MAX_LINE:
         return None
@@ -103,7 +104,7 @@ def template_of(line: bytes) -> Template | None:
         if not found[0].isspace():
             tokens.append((found.start(), found[0]))
         at = found.end()
-    return _Reader(line, tokens).template()
+    return _Reader(line, tokens, objects).template()
 
 
 class _Reader:
@@ -112,8 +113,9 @@ class _Reader:
     Slots are gathered as (start, end, node); edges are assigned when all of them are known.
     """
 
-    def __init__(self, line: bytes, tokens: list[tuple[int, bytes]]) -> None:
+    def __init__(self, line: bytes, tokens: list[tuple[int, bytes]], objects: int) -> None:
         self.line = line
+        self.deepest = objects
         self.tokens = tokens
         self.at = 0
         self.slots: list[tuple[int, int]] = []
@@ -155,7 +157,7 @@ class _Reader:
 
     def _object(self, depth: int) -> Node:
         start, token = self._next()
-        if token != b"{" or depth > _MAX_DEPTH:
+        if token != b"{" or depth >= self.deepest:
             raise ValueError
         members: dict[str, Node] = {}
         while True:

@@ -11,7 +11,7 @@ import sys
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, repeat
 from typing import Any
 
 import numpy as np
@@ -69,20 +69,20 @@ def _size(value: Any, seen: set[int]) -> int:
     if isinstance(value, Mapping):
         pairs = _sampled(value.items(), len(value))
         entries = [part for pair in pairs for part in pair]
-        return sys.getsizeof(value) + _scaled(entries, 2 * len(value), seen)
+        found = sum(map(_size, entries, repeat(seen)))  # one frame a level: values are nested
+        return sys.getsizeof(value) + _scaled(found, len(entries), 2 * len(value))
     if isinstance(value, list | tuple | set | frozenset | deque):
-        return sys.getsizeof(value) + _scaled(_sampled(value, len(value)), len(value), seen)
+        entries = _sampled(value, len(value))
+        found = sum(map(_size, entries, repeat(seen)))
+        return sys.getsizeof(value) + _scaled(found, len(entries), len(value))
     if type(value).__module__.startswith(_OPAQUE):
         return 0
     return sys.getsizeof(value) + sum(_size(part, seen) for part in _parts(value))
 
 
-def _scaled(sample: list[Any], count: int, seen: set[int]) -> int:
+def _scaled(found: int, looked_at: int, count: int) -> int:
     """Return the size of `count` entries, of which some were looked at."""
-    if not sample:
-        return 0
-    found = sum(_size(entry, seen) for entry in sample)
-    return found * count // len(sample)
+    return found * count // looked_at if looked_at else 0
 
 
 def _sampled(entries: Collection[Any], count: int) -> list[Any]:
@@ -114,7 +114,8 @@ def _array(array: np.ndarray, seen: set[int]) -> int:
     seen.add(address)
     size = int(owner.nbytes)
     if owner.dtype == object:
-        size += _scaled(owner.ravel()[: 2 * _SAMPLE].tolist(), owner.size, seen)
+        sample = owner.ravel()[: 2 * _SAMPLE].tolist()
+        size += _scaled(sum(map(_size, sample, repeat(seen))), len(sample), owner.size)
     return size
 
 
