@@ -5,16 +5,14 @@ and the sink's state, and the process dies at every place it can.
 """
 
 import itertools
-import json
 import sqlite3
 import threading
-from dataclasses import dataclass
 
+import numpy as np
 import pytest
-from adversary import Adversary, Reply
+from sink_places import FEW, PLACES, make
 from table_outputs import Postgres, Sqlite, write
 
-from streamql.connectors.catalog import open_sink
 from streamql.connectors.contract import EXACTLY_ONCE
 from streamql.errors import OutputError
 from streamql.runtime.state import from_bytes, to_bytes
@@ -28,53 +26,64 @@ class Died(Exception):
 
 
 class Job:
-    """Writes rows with checkpoints; `disk` is all that outlives it."""
+    """Writes rows with checkpoints; `disk` is all that outlives it.
 
-    def __init__(self, place):
+    With `dropping` the sink leaves out what its place refuses; which rows that were is in
+    `refused`, cut off at a restart as a file of dead letters is.
+    """
+
+    def __init__(self, place, dropping=False):
         self.place = place
-        self.disk = [(0, 0, None)]
+        self.dropping = dropping
+        self.refused = []
+        self.disk = [(0, 0, None, 0)]
 
     def life(self, deaths):
         """Run from the newest checkpoint until all epochs are done, or until a death."""
-        epoch, written, state = self.disk[-1]
+        epoch, written, state, letters = self.disk[-1]
+        del self.refused[letters:]
         sink = self.place.open()
-        sink.resume(None if state is None else from_bytes(state))
+        sink.dropping, sink.on_refused = self.dropping, self.refused.append
         try:
+            sink.resume(None if state is None else from_bytes(state))
             while epoch < len(deaths):
                 death = deaths[epoch]
                 epoch += 1
                 for _ in range(ROWS_PER_EPOCH):
+                    sink.events = np.array([written + 1])
                     write(sink, n=[written], t=[f"row {written}"])
                     written += 1
                 sink.flush()
                 self._die(death, "written")
                 state = to_bytes(sink.prepare(epoch))
+                letters = len(self.refused)
                 self._die(death, "prepared")
-                self.disk.append((epoch, written, state))
+                self.disk.append((epoch, written, state, letters))
                 self._die(death, "saved")
                 sink.commit(epoch)
                 if death == "older" and epoch > 1:
                     self.disk.pop()  # the newest checkpoint turns out to be damaged
-                    raise Died
+                    self._die(death, "older")
                 self._die(death, "committed")
                 sink.commit(epoch)
             sink.close()
-        finally:
-            sink._disconnect()
+        except BaseException:
+            self.place.gone(sink)
+            raise
+        return sink
 
     def _die(self, death, now):
         if death == now:
             raise Died
 
     def run(self, deaths):
+        """Run to the end and return the number of rows, and the last sink."""
         deaths = list(deaths)
         while True:
             try:
-                self.life(deaths)
+                return len(deaths) * ROWS_PER_EPOCH, self.life(deaths)
             except Died:
                 deaths = self._after(deaths)
-            else:
-                return len(deaths) * ROWS_PER_EPOCH
 
     def _after(self, deaths):
         """Return the deaths that are left: one that was died is not died again."""
@@ -82,69 +91,87 @@ class Job:
         return [*deaths[:first], "never", *deaths[first + 1 :]]
 
 
-@dataclass
-class Server:
-    """A server that takes rows; one that looks at the keys of requests takes each but once."""
-
-    server: Adversary
-    looks: bool = False
-
-    def open(self):
-        return open_sink(self.server.url + "?max_rows=2")
-
-    def rows(self, query):
-        bodies = [(r.headers["idempotency-key"], r.body) for r in self.server.requests]
-        taken = dict(bodies).items() if self.looks else bodies
-        return [(row["n"],) for _, body in taken for row in json.loads(body)]
-
-
-@pytest.fixture
-def sqlite_place(tmp_path):
-    return Sqlite(tmp_path / "a.db")
+@pytest.mark.parametrize("name", PLACES)
+@pytest.mark.parametrize("last", DEATHS)
+def test_whatever_dies_when(name, last, tmp_path, request):
+    place = make(name, tmp_path / "first", request)
+    some = DEATHS[:1] if place.effort == FEW else DEATHS
+    for number, (first, second) in enumerate(itertools.product(some, DEATHS)):
+        deaths = (first, second, last)
+        place = make(name, tmp_path / str(number), request)
+        total, sink = Job(place).run(deaths)
+        found = place.rows()
+        if place.delivery == EXACTLY_ONCE:
+            assert found == list(range(total)), deaths
+            assert sink.rows == total, deaths
+        assert set(found) == set(range(total)), deaths
 
 
-@pytest.fixture
-def postgres_place(postgres):
-    return Postgres(postgres, "contract")
-
-
-def check(place, deaths, once=None):
-    total = Job(place).run(deaths)
-    found = sorted(n for (n,) in place.rows("SELECT n FROM t"))
-    if place_delivery(place) == EXACTLY_ONCE if once is None else once:
-        assert found == list(range(total)), deaths
-    assert set(found) == set(range(total)), deaths
-
-
-def place_delivery(place):
+@pytest.mark.parametrize("name", PLACES)
+def test_a_sink_says_what_it_promises(name, tmp_path, request):
+    place = make(name, tmp_path, request)
     sink = place.open()
+    sink.resume(None)
+    # a server that looks at keys makes more of the promise
+    promised = "at least once" if name.startswith("server") else place.delivery
+    assert sink.delivery == promised
+    assert not sink.full
+    place.gone(sink)
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_a_checkpoint_that_was_not_saved_is_made_up_for_by_the_next(name, tmp_path, request):
+    place = make(name, tmp_path, request)
+    sink = place.open()
+    sink.resume(None)
+    for epoch in (1, 2):
+        write(sink, n=[epoch], t=["a"])
+        sink.prepare(epoch)
+    sink.commit(2)
     sink.close()
-    return sink.delivery
+    assert place.rows() == [1, 2]
 
 
+@pytest.mark.parametrize("name", PLACES)
+def test_a_job_without_rows_can_be_continued(name, tmp_path, request):
+    place = make(name, tmp_path, request)
+    state = None
+    for epoch in (1, 2, 3):
+        sink = place.open()
+        sink.resume(None if state is None else from_bytes(state))
+        if epoch == 3:
+            write(sink, n=[1], t=["a"])
+        state = to_bytes(sink.prepare(epoch))
+        sink.commit(epoch)
+        if epoch == 3:
+            sink.close()
+        else:
+            place.gone(sink)
+    assert place.rows() == [1]
+
+
+CHECKED = "CREATE TABLE t (n bigint CHECK (n NOT IN (1, 4, 5)), t text, UNIQUE (n))"
+
+
+@pytest.mark.parametrize("name", ["sqlite", "sqlite by key", "postgres", "postgres by key"])
 @pytest.mark.parametrize("last", DEATHS)
-def test_sqlite_whatever_dies_when(tmp_path, last):
-    for number, deaths in enumerate(itertools.product(DEATHS, DEATHS)):
-        check(Sqlite(tmp_path / f"{number}.db"), (*deaths, last))
+def test_rows_that_are_refused_are_told_once_whatever_dies_when(name, last, tmp_path, request):
+    for number, (first, second) in enumerate(itertools.product(DEATHS[:1], DEATHS)):
+        place = make(name, tmp_path / str(number), request)
+        place.place.execute(CHECKED)
+        job = Job(place, dropping=True)
+        total, sink = job.run((first, second, last))
+        assert place.rows() == [n for n in range(total) if n not in (1, 4, 5)]
+        assert [row.event for row in job.refused] == [2, 5, 6]
+        assert sink.rows == total - 3
 
 
-@pytest.mark.parametrize("first", DEATHS)
-@pytest.mark.parametrize("second", DEATHS)
-def test_postgres_whatever_dies_when(postgres, first, second):
-    check(Postgres(postgres, "contract"), (first, second, "saved"))
+# -- tables ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("looks", [False, True])
-@pytest.mark.parametrize("last", DEATHS)
-def test_a_server_whatever_dies_when(last, looks):
-    for deaths in itertools.product(DEATHS, DEATHS):
-        with Adversary(lambda _: Reply()) as server:
-            check(Server(server, looks), (*deaths, last), once=looks)
-
-
-@pytest.fixture(params=["sqlite_place", "postgres_place"])
-def place(request):
-    return request.getfixturevalue(request.param)
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request, tmp_path):
+    return make(request.param, tmp_path, request).place
 
 
 def test_rows_are_not_seen_before_their_checkpoint(place):
@@ -159,18 +186,6 @@ def test_rows_are_not_seen_before_their_checkpoint(place):
     write(sink, n=[2])
     sink.close()
     assert place.rows("SELECT n FROM t") == [(1,)]
-
-
-def test_a_checkpoint_that_was_not_saved_is_made_up_for_by_the_next(place):
-    sink = place.open()
-    sink.resume(None)
-    write(sink, n=[1])
-    sink.prepare(1)
-    write(sink, n=[2])
-    sink.prepare(2)
-    sink.commit(2)
-    sink.close()
-    assert sorted(place.rows("SELECT n FROM t")) == [(1,), (2,)]
 
 
 def test_two_jobs_share_a_table(place):

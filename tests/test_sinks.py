@@ -8,10 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from streamql import Engine
 from streamql.column import from_values
 from streamql.connectors.catalog import open_sink
 from streamql.connectors.console import ClosedPipe, ConsoleSink
-from streamql.connectors.filesink import open_directory_sink
+from streamql.connectors.filesink import file_in_directory
 from streamql.connectors.memory import MemorySink
 from streamql.errors import OutputError
 from streamql.formats.catalog import Format
@@ -87,7 +88,7 @@ def test_flushed_rows_can_be_seen(tmp_path):
 
 def test_an_output_directory_is_made(tmp_path):
     for output in ("alerts", "a/b", "..", ".x"):
-        fill(open_directory_sink(str(tmp_path / "new" / "out"), output))
+        fill(open_sink(file_in_directory(str(tmp_path / "new" / "out"), output)))
     names = sorted(p.name for p in (tmp_path / "new" / "out").iterdir())
     assert names == ["%2E..jsonl", "%2Ex.jsonl", "a%2Fb.jsonl", "alerts.jsonl"]
 
@@ -106,7 +107,7 @@ def test_places_that_cannot_be_written(tmp_path, name, message):
         open_sink(os.path.join(tmp_path, name))
     assert str(tmp_path) in caught.value.message
     with pytest.raises(OutputError, match="cannot create"):
-        open_directory_sink(str(tmp_path / "file"), "x")
+        file_in_directory(str(tmp_path / "file"), "x")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only for the superuser")
@@ -155,3 +156,13 @@ def test_memory_keeps_rows():
     assert sink.dicts() == ROWS
     assert sink.table().to_pylist() == [{"t": None} | row for row in ROWS]
     assert MemorySink().table().num_rows == 0
+
+
+def test_an_output_directory_holds_all_outputs_whatever_they_are_called(tmp_path):
+    with Engine() as engine:
+        engine.register("i", [{"a": 1}])
+        script = "SELECT a INTO [../up] FROM i; SELECT a INTO [x?format=csv] FROM i"
+        engine.job(script, output_dir=str(tmp_path / "out")).run()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    found = {path.name: path.read_text() for path in (tmp_path / "out").iterdir()}
+    assert found == {"%2E.%2Fup.jsonl": '{"a":1}\n', "x%3Fformat=csv.jsonl": '{"a":1}\n'}

@@ -6,11 +6,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..connectors.catalog import open_sink
 from ..connectors.contract import Position, Sink
+from ..connectors.filesink import file_in_directory
 from ..errors import UsageError, suggest
 from ..plan.nodes import Job
 from ..plan.reads import what_is_read
@@ -92,10 +92,8 @@ class Opened:
                 raise UsageError(f"the query has no output {name}", hint=hint)
             uris[known[name.lower()]] = uri
         for name in outputs:
-            other = default if directory is None else str(Path(directory) / f"{name}.jsonl")
-            uris.setdefault(name, other)
-        if directory is not None:
-            Path(directory).mkdir(parents=True, exist_ok=True)
+            if name not in uris:
+                uris[name] = default if directory is None else file_in_directory(directory, name)
         return cls(uris=uris)
 
     def writers(

@@ -181,13 +181,13 @@ def open_file_sink(path: str, layout: Format, *, keep: bool = False) -> FileSink
     return FileSink(path, settled, file)
 
 
-def open_directory_sink(directory: str, output: str) -> FileSink:
-    """Return a sink for one output of `--output-dir`: the file OUTPUT.jsonl in the directory."""
+def file_in_directory(directory: str, output: str) -> str:
+    """Return the file of an output in the directory of `--output-dir`, which is made if need be."""
     try:
         os.makedirs(directory, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot create {directory}: {_reason(error)}") from error
-    # an output's name may hold any character; a file's may not
+    # an output's name may hold any character; a file's may not, nor lead out of its directory
     name = quote(output, safe=" $@+,;=()[]{}!#&'~^")
     name = "%2E" + name[1:] if name.startswith(".") else name
-    return open_file_sink(os.path.join(directory, name + ".jsonl"), Format(name="lines"))
+    return os.path.join(directory, name + ".jsonl")

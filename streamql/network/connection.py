@@ -12,7 +12,12 @@ def tls_context(
     ca_file: str | None = None, client_cert: str | None = None, client_key: str | None = None
 ) -> ssl.SSLContext:
     """Return a TLS context. Raises UsageError for a certificate that cannot be loaded."""
-    context = ssl.create_default_context(cafile=ca_file)
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError) as error:
+        lacks = isinstance(error, ssl.SSLError)
+        said = "it holds none" if lacks else (error.strerror or str(error)).lower()
+        raise UsageError(f"cannot load the certificates of {ca_file}: {said}") from None
     if ca_file is None:
         # some Pythons come without the system's authorities
         import certifi  # noqa: PLC0415 - it is needed for https only

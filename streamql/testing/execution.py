@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from ..connectors.filesink import file_in_directory
 from ..engine import Engine
 from ..errors import CompileError, RunError, StreamqlError
 from ..settings import Settings
@@ -140,7 +141,8 @@ def _run(
         except StreamqlError as error:
             return {}, error
         # rows are compared as they are written: a row that would be written wrong is wrong
-        return {name: _written(folder / f"{name}.jsonl") for name in job.plan.outputs}, None
+        files = {name: file_in_directory(made, name) for name in job.plan.outputs}
+        return {name: _written(Path(file)) for name, file in files.items()}, None
 
 
 def _equip(engine: Engine, case: Case, overrides: Overrides) -> None:
