@@ -157,22 +157,44 @@ def suggest(name: str, known: Iterable[str]) -> str | None:
     return f"did you mean {near}?" if near else None
 
 
-def render(error: StreamqlError, text: str | None = None) -> str:
-    """Return the error as a person should see it, with a caret under the place in `text`."""
+def place(text: str, offset: int) -> tuple[int, int]:
+    """Return the line and the column of an offset, counted from 1."""
+    offset = min(offset, len(text))
+    return text.count("\n", 0, offset) + 1, offset - (text.rfind("\n", 0, offset) + 1) + 1
+
+
+def excerpt(text: str, span: Span, width: int | None = None) -> tuple[str, str]:
+    """Return the line that a span begins in, and carets under it; cut to a width."""
+    start = min(span.start, len(text))
+    begin = text.rfind("\n", 0, start) + 1
+    stop = text.find("\n", start)
+    line = text[begin : stop if stop >= 0 else len(text)].rstrip("\r").expandtabs(1)
+    column = start - begin
+    if width is not None and len(line) > (room := max(width, _LEAST_WIDTH)):
+        cut = max(0, min(column - room // 3, len(line) - room))
+        before, behind = "…" if cut else "", "…" if cut + room < len(line) else ""
+        line = before + line[cut + len(before) : cut + room - len(behind)] + behind
+        column -= cut
+    carets = max(1, min(span.end - start, len(line) - column))
+    return line, " " * column + "^" * carets
+
+
+_LEAST_WIDTH = 20
+
+
+def render(error: StreamqlError, text: str | None = None, width: int | None = None) -> str:
+    """Return the error as a person should see it, with a caret under the place in `text`.
+
+    A line of the text that is longer than `width` is cut around the place.
+    """
     lines = [f"error: {error.message}"]
     event = getattr(error, "event", None)
     if event is not None:
         lines[0] += f" (event {event:,} of the input)"
     if error.span is not None and text is not None:
-        start = min(error.span.start, len(text))
-        line_start = text.rfind("\n", 0, start) + 1
-        line_end = text.find("\n", start)
-        line = text[line_start : line_end if line_end >= 0 else len(text)].rstrip("\r")
-        column = start - line_start
-        width = max(1, min(error.span.end - start, len(line) - column))
-        lines.append(f"  line {text.count(chr(10), 0, start) + 1}, column {column + 1}")
-        lines.append(f"  | {line.expandtabs(1)}")
-        lines.append(f"  | {' ' * column}{'^' * width}")
+        line, column = place(text, error.span.start)
+        lines.append(f"  line {line}, column {column}")
+        lines += (f"  | {part}" for part in excerpt(text, error.span, width and width - 4))
     if error.hint:
         lines.append(f"hint: {error.hint}")
     return "\n".join(lines)

@@ -230,14 +230,9 @@ def _text(value: Any) -> str:
 
 def _from_file(file: Path) -> tuple[dict[str, Any], FunctionSettings]:
     """Return the settings in a TOML file, and those of functions (`[functions.score]`)."""
-    import tomllib
     from datetime import time
 
-    try:
-        content: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"{file}: {reason[:1].lower()}{reason[1:]}") from None
+    content = toml.read_toml(file)
     # TOML has times of day of its own: late_arrival = 00:00:05 needs no quotes
     content = {k: v.isoformat() if isinstance(v, time) else v for k, v in content.items()}
     _refuse_misfit(file, content)

@@ -196,7 +196,7 @@ def test_a_profile_that_cannot_be(tmp_path: Path) -> None:
     for arguments, said in (
         (["--sample", bad], "bad.jsonl: line 2 is not JSON"),
         (["--sample", empty], "empty.jsonl has no rows"),
-        (["--sample", tmp_path / "none"], "cannot read"),
+        (["--sample", tmp_path / "none"], "there is no file"),
         (["--sample", good, "--max-time", "soon"], "--max-time takes"),
         (["--sample", good, "--plot", "profile.gif"], "a picture is one of .png, .svg, .html"),
         (["--sample", good, "--plot", tmp_path / "no" / "p.png"], "there is no such folder"),

@@ -105,7 +105,7 @@ TOML_MISTAKES = [
     ('query = "jub.sql"', "did you mean job.sql?"),
     ("batch_rows = 1", "names no query"),
     ('query = "job.sql"\n[inputs]\nentry = 3', "inputs.entry takes a text, found 3"),
-    ("query = ", "streamql.toml: "),
+    ("query = ", "streamql.toml, at its end: invalid value"),
     (TOML + "[functions.other]\nfrm = 1", "there is no function other"),
 ]  # fmt: skip
 

@@ -312,7 +312,7 @@ def test_a_file_of_something_else(tmp_path: Path, line: str) -> None:
 
 def test_files_that_cannot_be(tmp_path: Path) -> None:
     file = tmp_path / "calls.jsonl"
-    with pytest.raises(UsageError, match="cannot read"):
+    with pytest.raises(UsageError, match="there is no file"):
         run(NOWHERE, [1], {"replay_calls": str(file)})
     with pytest.raises(UsageError, match="both at once"):
         run(NOWHERE, [1], {"replay_calls": str(file), "record_calls": str(file)})

@@ -164,7 +164,7 @@ def test_on_error_for_scripts(tmp_path: Path, count: str) -> None:
             "line 3: init() failed: TypeError",
             "AZUREML_MODEL_DIR",
         ),
-        (INIT + "def run(d):\n    return [1, 2]\n", "answered 2 results for 1 rows", ""),
+        (INIT + "def run(d):\n    return [1, 2]\n", "answered 2 results for 1 row", ""),
         (INIT + "def run(d):\n    return None\n", "answered null instead of a list", ""),
         (INIT + "def run(d):\n    return [object()]\n", "a Python value of type object", ""),
         (INIT + "def run(d):\n    return [float('nan')]\n", "answered NaN or infinity", ""),

@@ -94,7 +94,7 @@ def test_unknown_names_are_refused_with_the_nearest(tmp_path):
         ("batch_rows = [1]", "batch_rows takes one value"),
         ("functions = 3", "functions takes a table"),
         ("[functions]\nscore = 3", r"functions\.score takes a table"),
-        ("batch_rows =", "toml: invalid value"),
+        ("batch_rows =", "toml, at its end: invalid value"),
         ("batch_rows = 'x'", "toml: batch_rows takes a whole number"),
     ],
 )

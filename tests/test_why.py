@@ -160,7 +160,7 @@ def test_rows_of_a_model_have_origins(rides, tmp_path):
         (["--input-row", "0"], "--input-row takes [NAME:]N with a number from 1, found '0'"),
         (["--input-row", "99"], "rides has 6 events, and number 99 is asked for"),
         (["--input-row", "ridse:1"], "did you mean rides?"),
-        (["--output-row", "9"], "output has 2 rows, and --output-row asks for 9"),
+        (["--output-row", "9"], "output has 2 rows, and number 9 is asked for"),
     ],
 )
 def test_what_does_not_fit_is_said(rides, flags, said):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..connectors.memory import MemorySource
@@ -41,6 +42,7 @@ class SteppedJob:
         self._progress = threading.Event()
         self._clock = clock
         self._ended = False
+        self._given: dict[str, int] = {}
         reads = what_is_read(plan)
         start = clock()
         self.readers = {
@@ -81,8 +83,10 @@ class SteppedJob:
         """Give events to an input; they arrive now, and their rows are out when this returns."""
         reader = self.readers[name]
         reading = MemorySource(list(events), name).open()
+        before = self._given.get(name, 0)
+        self._given[name] = before + len(events)
         for block in reading.read() or ():
-            reader.give(block)
+            reader.give(replace(block, events=block.events + before))
             for batch in reader.batches():
                 for node, port in self._graph.entries[name]:
                     node.take(batch, port)

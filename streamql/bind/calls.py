@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..batch import MAIN
-from ..errors import BindError, CompileError, Span, suggest
+from ..errors import BindError, CompileError, Span, UsageError, suggest
 from ..expressions.nodes import TIMES, Call, Coalesce, Expr, Field, Timestamp, Whole
 from ..functions.builtins import BUILTINS
 from ..functions.datetime import UNIT_FUNCTIONS, unit_function
@@ -162,7 +162,10 @@ def _user_function(node: ast.Call, scope: Scope, bind: Bind) -> Call:
             hint = f"give it with --function {node.name.text}=FILE.js or URL, or --functions DIR"
         raise BindError(f"unknown function udf.{node.name.text}", node.span, hint)
     bound = tuple(bind(a, scope) for a in node.arguments)
-    kind = function.check([a.type for a in bound], node.span, [a.span for a in bound])
+    try:
+        kind = function.check([a.type for a in bound], node.span, [a.span for a in bound])
+    except UsageError as error:  # a model that is looked at when it is called first
+        raise BindError(error.message, node.span, error.hint) from error
     return Call(kind, node.span, function, bound)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterable
@@ -82,9 +83,16 @@ def json_text(flag: str, value: str) -> str:
     try:
         return orjson.dumps(orjson.loads(value)).decode()
     except orjson.JSONDecodeError as error:
-        raise UsageError(
-            f"{flag} {value} is not JSON: {error}", hint="a text is quoted twice: '\"Mon\"'"
-        ) from None
+        raise no_json(flag, value, error) from None
+
+
+def no_json(flag: str, value: str, error: json.JSONDecodeError) -> UsageError:
+    """Return the error of a flag that is to be JSON and is not."""
+    said = f"{error.msg[:1].lower()}{error.msg[1:]}".partition(": line ")[0]
+    return UsageError(
+        f"{flag} {value} is not JSON: {said} (character {error.pos + 1})",
+        hint="a text is quoted twice: '\"Mon\"'",
+    )
 
 
 def present(**flags: str | None) -> dict[str, str]:
@@ -140,10 +148,16 @@ def read_query_file(file: str) -> str:
         try:
             raw = path.read_bytes()
         except OSError as error:
-            hint = 'a query on the command line: --query "..."' if _QUERY_LIKE.match(file) else None
+            from ..projects.files import near
+
+            hint: str | None = 'a query on the command line: --query "..."'
+            if not _QUERY_LIKE.match(file):
+                hint = near(file) if isinstance(error, FileNotFoundError) else None
             reason = (error.strerror or "unreadable").lower()
             raise UsageError(f"cannot read the query {file}: {reason}", hint=hint) from None
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UsageError(f"the query {file} is not UTF-8 text (byte {error.start + 1})") from None
+        raise UsageError(
+            f"the query {file} is not UTF-8 text (byte {error.start + 1})", hint="save it as UTF-8"
+        ) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ import click
 
 from .flags import STDIO, Prepared, QueryFlags, prepared, query_flags
 from .project import found_project
-from .report import QUERY, say
+from .report import QUERY, say, width_of
 
 if TYPE_CHECKING:
     from ..errors import StreamqlError
@@ -169,10 +170,12 @@ def _times(at: Prepared, unread: list[Diagnostic], names: list[str]) -> dict[str
 
 def as_dict(name: str, text: str, found: Diagnostic) -> dict[str, Any]:
     """Return a finding for JSON; lines and columns count from 1, the end is behind the text."""
+    from ..errors import place
+
     line, column = end_line, end_column = 1, 1
     if found.span is not None:
-        line, column = _place(text, found.span.start)
-        end_line, end_column = _place(text, found.span.end)
+        line, column = place(text, found.span.start)
+        end_line, end_column = place(text, found.span.end)
     return {
         "file": name,
         "line": line,
@@ -186,46 +189,25 @@ def as_dict(name: str, text: str, found: Diagnostic) -> dict[str, Any]:
     }
 
 
-def _place(text: str, offset: int) -> tuple[int, int]:
-    offset = min(offset, len(text))
-    return text.count("\n", 0, offset) + 1, offset - (text.rfind("\n", 0, offset) + 1) + 1
-
-
 def _shown(name: str, text: str, found: Diagnostic) -> str:
-    """Return a finding with its line, cut to fit the terminal, and a caret under its place."""
-    import shutil
+    """Return a finding with its line, cut to fit a terminal, and a caret under its place."""
+    from ..errors import excerpt, place
 
     colour = _COLOURS[found.severity]
-    place = name
+    where = name
     lines = []
     if found.span is not None:
-        line, column = _place(text, found.span.start)
-        place = f"{name}:{line}:{column}"
-        lines = _with_caret(text, found.span.start, found.span.end, shutil.get_terminal_size())
-    head = f"{place}: {click.style(found.severity + ':', fg=colour, bold=True)} {found.message}"
+        line, column = place(text, found.span.start)
+        where = f"{name}:{line}:{column}"
+        room = width_of(sys.stdout)
+        written, carets = excerpt(text, found.span, room and room - 4)
+        lines += [f"  | {written}", "  | " + carets.replace("^", "")]
+        lines[1] += click.style("^" * carets.count("^"), fg=colour, bold=True)
+    head = f"{where}: {click.style(found.severity + ':', fg=colour, bold=True)} {found.message}"
     head += click.style(f" [{found.code}]", dim=True)
-    if lines:
-        lines[1] = lines[1].replace("^" * lines[1].count("^"), "") + click.style(
-            "^" * lines[1].count("^"), fg=colour, bold=True
-        )
     if found.hint:
         lines.append(f"  {click.style('hint:', fg='cyan', bold=True)} {found.hint}")
     return "\n".join((head, *lines))
-
-
-def _with_caret(text: str, start: int, end: int, size: Any) -> list[str]:
-    begin = text.rfind("\n", 0, start) + 1
-    stop = text.find("\n", start)
-    line = text[begin : stop if stop >= 0 else len(text)].rstrip("\r").expandtabs(1)
-    column = start - begin
-    room = max(size.columns - 4, 20)
-    if len(line) > room:
-        cut = max(0, min(column - room // 3, len(line) - room))
-        before, behind = "…" if cut else "", "…" if cut + room < len(line) else ""
-        line = before + line[cut + len(before) : cut + room - len(behind)] + behind
-        column -= cut
-    width = max(1, min(end - start, len(line) - column))
-    return [f"  | {line}", f"  | {' ' * column}{'^' * width}"]
 
 
 def _summary(found: list[Diagnostic], names: int) -> str:

@@ -14,7 +14,7 @@ from .functions import functions_command
 from .init import init_command
 from .model import model_command
 from .repl import repl_command
-from .report import exit_code_of
+from .report import exit_code_of, told_usage
 from .run import run_command
 from .test import test_command
 from .why import why_command
@@ -44,6 +44,8 @@ class Commands(click.Group):
             ctx.color = False
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            ctx.exit(told_usage(error, ctx))
         except (click.ClickException, click.Abort, click.exceptions.Exit, SystemExit):
             raise
         except BaseException as error:  # noqa: BLE001 - the one place where errors end

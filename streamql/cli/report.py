@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -40,16 +41,32 @@ def exit_code_of(error: BaseException, ctx: click.Context) -> int:
     if LOG in ctx.meta and ctx.meta[LOG].structured:
         return _logged_error(error, ctx)
     if isinstance(error, StreamqlError):
-        say(coloured(render(error, ctx.meta.get(QUERY))), ctx, "error")
+        text = render(error, ctx.meta.get(QUERY), width_of(sys.stderr))
+        say(coloured(text), ctx, "error")
         return error.exit_code
     say(coloured(f"error: a defect of streamql: {type(error).__name__}: {error}"), ctx, "error")
     say(coloured(f"hint: {_REPORT}"), ctx, "error")
     return DEFECT
 
 
+def told_usage(error: click.UsageError, ctx: click.Context) -> int:
+    """Tell of a mistake on the command line that click has found, as of all others."""
+    if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
+        error.show()
+        return error.exit_code
+    near = getattr(error, "possibilities", None) or ()
+    text = error.message if near else error.format_message()
+    text = text.strip().rstrip(".")
+    say(coloured(f"error: {text[:1].lower()}{text[1:]}"), ctx, "error")
+    command = error.ctx.command_path if error.ctx is not None else ctx.command_path
+    hint = f"did you mean {' or '.join(sorted(near))}?" if near else f"{command} --help tells more"
+    say(coloured(f"hint: {hint}"), ctx, "error")
+    return error.exit_code
+
+
 def _logged_error(error: BaseException, ctx: click.Context) -> int:
     """Say an error with its parts as fields."""
-    from ..errors import StreamqlError
+    from ..errors import StreamqlError, place
 
     if not isinstance(error, StreamqlError):
         message = f"a defect of streamql: {type(error).__name__}: {error}"
@@ -58,9 +75,7 @@ def _logged_error(error: BaseException, ctx: click.Context) -> int:
     fields = {"event": getattr(error, "event", None), "hint": error.hint}
     query = ctx.meta.get(QUERY)
     if error.span is not None and query is not None:
-        before = query[: error.span.start]
-        fields["line"] = before.count("\n") + 1
-        fields["column"] = len(before) - (before.rfind("\n") + 1) + 1
+        fields["line"], fields["column"] = place(query, error.span.start)
     kind = type(error).__name__
     say(error.message, ctx, "error", error=kind, exit_code=error.exit_code, **fields)
     return error.exit_code
@@ -89,6 +104,13 @@ def warn(message: str, ctx: click.Context, hint: str | None = None) -> None:
     say(coloured(f"warning: {message}"), ctx, "warning")
     if hint is not None:
         say(coloured(f"hint: {hint}"), ctx, "warning")
+
+
+def width_of(stream: TextIO) -> int | None:
+    """Return how wide what is written there may be; None where nobody knows, as in a pipe."""
+    if stream.isatty() or "COLUMNS" in os.environ:
+        return shutil.get_terminal_size().columns
+    return None
 
 
 def coloured(message: str) -> str:

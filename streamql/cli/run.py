@@ -68,6 +68,16 @@ def run_command(
     QUERY_FILE may be a project: a folder with a streamql.toml, or one of Azure Stream Analytics
     (asaproj.json, .asaproj, .asaql); flags win over what the project says.
     """
+    for flag, given in (
+        ("--from-start", from_start),
+        ("--allow-changed-functions", allow_changed_functions),
+    ):
+        if given and checkpoint is None:
+            from ..errors import UsageError
+
+            raise UsageError(
+                f"{flag} says what to do with checkpoints", hint="add --checkpoint DIR"
+            )
     from .startup import share_the_interpreter
 
     share_the_interpreter()

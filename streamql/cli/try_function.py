@@ -91,16 +91,19 @@ def test_command(
 
 def _values(text: str) -> list[Any]:
     from ..errors import UsageError
+    from .arguments import no_json
 
     try:
         found = json.loads(text, parse_constant=_refuse)
+    except json.JSONDecodeError as error:
+        raise no_json("--args", text, error) from None
     except ValueError as error:
         raise UsageError(
-            f"--args {text}: not JSON: {error}", hint="write --args '[1, \"a\"]'"
+            f"--args {text} is not JSON: {error}", hint="write --args '[1, \"a\"]'"
         ) from None
     if not isinstance(found, list):
         raise UsageError(
-            f"--args {text}: not a JSON array", hint=f"write --args '[{text}]' for one argument"
+            f"--args {text} is not a JSON array", hint=f"write --args '[{text}]' for one argument"
         )
     return found
 

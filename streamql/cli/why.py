@@ -90,7 +90,7 @@ def _origins(
     name, number = _numbered("--output-row", text, runs.outputs)
     rows = runs.rows({})[name]
     if number > len(rows):
-        raise UsageError(f"{name} has {len(rows):,} rows, and --output-row asks for {number:,}")
+        raise UsageError(f"{name} has {len(rows):,} rows, and number {number:,} is asked for")
     counts = {n: engine.inputs.count(n) for n in runs.inputs}
     found = origins_of(runs, name, rows[number - 1], counts, most)
     texts = {

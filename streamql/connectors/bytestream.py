@@ -130,7 +130,8 @@ class ByteReader(Reader):
 
     def _damaged(self, error: InputError) -> InputError:
         fine = self.events - self._first
-        message = f"{self.name}: {error.message} ({fine:,} events before that are fine)"
+        message = f"{self.name}: {error.message}"
+        message += f" ({fine:,} events before that are fine)" if fine else ""
         return InputError(message, hint=error.hint, event=error.event)
 
     def _blocks(self, layout: Format) -> Iterator[list[Decoded]]:

@@ -5,7 +5,6 @@ Several files are one input, read in the order of their names; events are number
 
 from __future__ import annotations
 
-import difflib
 import glob
 import os
 import stat
@@ -15,6 +14,7 @@ from io import FileIO
 from ..errors import InputError, UsageError
 from ..formats.catalog import Format
 from ..formats.decoded import Decoded
+from ..projects.files import missing, near
 from .bytestream import ByteReader
 from .contract import ALL, Position, Reader, Source
 
@@ -64,8 +64,8 @@ def find_files(path: str) -> list[str]:
             hint="names that start with a dot or an underscore are left out",
         )
     if glob.has_magic(path):
-        raise UsageError(f"no file matches {path}", hint=_near(path))
-    raise UsageError(f"there is no file {path}", hint=_near(path))
+        raise UsageError(f"no file matches {path}", hint=near(path))
+    raise missing(path)
 
 
 def list_files(path: str) -> list[str]:
@@ -91,23 +91,6 @@ def _files_below(directory: str) -> list[str]:
         directories[:] = sorted(d for d in directories if d[0] not in "._")
         found += [os.path.join(parent, f) for f in files if f[0] not in "._"]
     return sorted(found)
-
-
-def _near(path: str) -> str | None:
-    """Return a hint about what is there instead of a missing file."""
-    parent, name = os.path.split(path)
-    try:
-        there = sorted(entry for entry in os.listdir(parent or ".") if not entry.startswith("."))
-    except OSError:
-        return f"there is no directory {parent}"
-    close = difflib.get_close_matches(name, there, n=3, cutoff=0.6)
-    if close:
-        return "did you mean " + " or ".join(os.path.join(parent, entry) for entry in close) + "?"
-    if not there:
-        return f"the directory {parent or '.'} is empty"
-    return f"the directory {parent or '.'} has {', '.join(there[:5])}" + (
-        f" and {len(there) - 5:,} more" if len(there) > 5 else ""
-    )
 
 
 class _FilesReader(Reader):

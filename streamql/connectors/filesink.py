@@ -173,6 +173,8 @@ def open_file_sink(path: str, layout: Format, *, keep: bool = False) -> FileSink
         ) from error
     except FileNotFoundError as error:
         parent = os.path.dirname(path) or "."
+        if os.path.isdir(parent):
+            raise OutputError(f"cannot write {path}: files cannot be made there") from error
         raise OutputError(
             f"cannot write {path}: there is no directory {parent}", hint="create it first"
         ) from error

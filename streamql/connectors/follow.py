@@ -234,7 +234,8 @@ class _FollowingReader(Reader):
             tail.give_up()
 
     def _damaged(self, tail: Tail, error: InputError) -> None:
-        message = f"{tail.path}: {error.message} ({tail.events:,} events before that are fine)"
+        message = f"{tail.path}: {error.message}"
+        message += f" ({tail.events:,} events before that are fine)" if tail.events else ""
         if self._following.strict:
             raise InputError(message, hint=error.hint, event=self._events + 1) from error
         self._following.warn(f"{message}; the rest of it is left out")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -252,7 +251,7 @@ class HttpSink(StagedSink):
 
     def _refused(self, status: int, answer: bytes) -> str:
         said = self._hidden(" ".join(answer.decode("utf-8", "replace").split()))
-        return f"answered {phrase(status)}" + (f": {json.dumps(said)}" if said else "")
+        return f"answered {phrase(status)}" + (f": {said}" if said else "")
 
     def _hidden(self, text: str) -> str:
         for secret in self._secrets:

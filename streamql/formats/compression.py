@@ -59,6 +59,7 @@ class Decompressor:
     _started: bool = False
     _unpacker: zlib._Decompress | None = None
     _head: bytes = field(default=b"")
+    _members: int = 0
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Yield the unpacked bytes in blocks; `InputError` when the stream is damaged."""
@@ -84,6 +85,11 @@ class Decompressor:
             try:
                 block = self._unpacker.decompress(data, BLOCK_BYTES)
             except zlib.error as error:
+                if not self.given and not self._members and self.taken == len(data):
+                    raise InputError(
+                        f"these are no {self.kind.value} data: they begin with {_shown(data)}",
+                        hint="?compression=none reads them as they are",
+                    ) from error
                 raise InputError(
                     f"the {self.kind.value} data are damaged: after {self.taken - len(data):,} "
                     f"bytes and {self.given:,} unpacked bytes that are fine ({error})"
@@ -127,6 +133,7 @@ class Decompressor:
 
     def _after_member(self, rest: bytes) -> bytes:
         """Return what follows the end of a member and is to be unpacked."""
+        self._members += 1
         if self.kind is Compression.DEFLATE and rest:
             raise InputError(
                 f"{len(rest):,} bytes or more follow the end of the deflate data",
@@ -134,6 +141,10 @@ class Decompressor:
             )
         self._unpacker = None
         return rest
+
+
+def _shown(data: bytes) -> str:
+    return repr(data[:16].decode("utf-8", "backslashreplace"))
 
 
 class GzipCompressor:

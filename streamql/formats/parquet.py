@@ -30,8 +30,10 @@ def read_file(source: str | BinaryIO, batch_rows: int = BATCH_ROWS) -> Iterator[
                 yield numbered(rows_from_arrow(batch), first)
                 first += batch.num_rows
     except (pa.ArrowException, OSError) as error:
+        place = f" after {first - 1:,} rows" if first > 1 else ""
         raise InputError(
-            f"the parquet file cannot be read after {first - 1:,} rows: {_first_line(error)}"
+            f"the parquet file cannot be read{place}: {_first_line(error)}",
+            hint="it is no parquet file, or was cut off while it was written or copied",
         ) from error
 
 

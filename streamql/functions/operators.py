@@ -67,7 +67,11 @@ def _exact(
         # Only to find the row: the batch fails in any case.
         for row, (x, y) in enumerate(zip(a.values.to_pylist(), b.values.to_pylist(), strict=True)):
             if x is not None and y is not None and not -(2**63) <= big(x, y) < 2**63:
-                raise DataError(f"the result of {x} {sign} {y} is no bigint", row=row) from None
+                raise DataError(
+                    f"the result of {x} {sign} {y} is no bigint",
+                    hint="CAST(... AS float) computes with fractions, and with greater numbers",
+                    row=row,
+                ) from None
         raise
 
 

@@ -33,7 +33,10 @@ class Secret:
         if self.kind == "env":
             found = os.environ.get(self.place, "")
             if not found:
-                raise UsageError(f"the environment variable {self.place} is not set")
+                raise UsageError(
+                    f"the environment variable {self.place} is not set",
+                    hint=f"it holds a secret that a setting names: export {self.place}=...",
+                )
         else:
             try:
                 found = Path(self.place).read_text(encoding="utf-8").strip()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import json
+import os
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -44,21 +46,55 @@ def need(folder: Path, written: str, said_by: Path) -> Path:
     parent = find(folder, str(PurePosixPath(written.replace("\\", "/")).parent))
     names = [p.name for p in parent.iterdir()] if parent is not None and parent.is_dir() else []
     hint = suggest(PurePosixPath(written.replace("\\", "/")).name, names)
-    raise UsageError(f"{said_by} names {written}, which is not there", hint=hint)
+    raise UsageError(
+        f"{said_by} names {written}, which is not there",
+        hint=hint or f"paths count from the folder of {said_by.name}",
+    )
 
 
-def read_text(path: Path) -> str:
-    """Return the text of a file without its byte-order mark. Raises UsageError."""
+def near(path: str) -> str | None:
+    """Return a hint about what is there instead of a missing file."""
+    parent, name = os.path.split(path)
     try:
-        raw = path.read_bytes()
+        there = sorted(entry for entry in os.listdir(parent or ".") if not entry.startswith("."))
+    except OSError:
+        return f"there is no directory {parent}"
+    close = difflib.get_close_matches(name, there, n=3, cutoff=0.6)
+    if close:
+        return "did you mean " + " or ".join(os.path.join(parent, entry) for entry in close) + "?"
+    if not there:
+        return f"the directory {parent or '.'} is empty"
+    return f"the directory {parent or '.'} has {', '.join(there[:5])}" + (
+        f" and {len(there) - 5:,} more" if len(there) > 5 else ""
+    )
+
+
+def missing(path: str | Path, who: str = "") -> UsageError:
+    """Return the error of a file that is not there; `who` begins the message."""
+    return UsageError(f"{who}there is no file {path}", hint=near(str(path)))
+
+
+def read_bytes(path: Path, who: str = "") -> bytes:
+    """Return what is in a file that a user names. Raises UsageError that begins with `who`."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise missing(path, who) from None
     except OSError as error:
         reason = (error.strerror or "unreadable").lower()
-        raise UsageError(f"cannot read {path}: {reason}") from None
+        raise UsageError(f"{who}cannot read {path}: {reason}") from None
+
+
+def read_text(path: Path, who: str = "") -> str:
+    """Return the text of a file without its byte-order mark. Raises UsageError."""
+    raw = read_bytes(path, who)
     coding = "utf-16" if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
         return raw.decode(coding)
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8 text (byte {error.start + 1})") from None
+        raise UsageError(
+            f"{who}{path} is not UTF-8 text (byte {error.start + 1})", hint="save it as UTF-8"
+        ) from None
 
 
 def read_object(path: Path) -> dict[str, Any]:

@@ -46,18 +46,26 @@ def settings_of(content: Mapping[str, Any]) -> dict[str, Any]:
     return {**kept, FUNCTIONS: functions} if FUNCTIONS in content else kept
 
 
+def read_toml(file: Path) -> dict[str, Any]:
+    """Return what a TOML file says. Raises UsageError with the place of what is wrong in it."""
+    import tomllib
+
+    try:
+        # a line end of Windows is one; tomllib takes a byte-order mark for a statement
+        return tomllib.loads(read_text(file))
+    except tomllib.TOMLDecodeError as error:
+        said, _, place = str(error).partition(" (at ")
+        where = f", {place.rstrip(')')}".replace("end of document", "at its end") if place else ""
+        raise UsageError(f"{file}{where}: {said[:1].lower()}{said[1:]}") from None
+
+
 def read_toml_project(file: Path) -> Project:
     """Return the project that a `streamql.toml` makes of its folder.
 
     Raises UsageError; whether the settings in it are known is told where they are read.
     """
-    import tomllib
-
     folder = file.parent
-    try:
-        content = tomllib.loads(read_text(file))
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{file}: {str(error)[:1].lower()}{str(error)[1:]}") from None
+    content = read_toml(file)
     query = content.get("query")
     if not isinstance(query, str):
         raise UsageError(f"{file} names no query", hint='write query = "query.sql" at its top')

@@ -16,6 +16,7 @@ from typing import Any
 
 from ..errors import ParseError, Span
 from .absent import absent_construct
+from .advice import advice
 from .expected import accepted, describe
 from .source import RESERVED
 
@@ -132,7 +133,8 @@ def _unexpected(stop: Stop, hint: str | None = None) -> ParseError:
     """Return the plain message: what was found, and what could stand there."""
     expected = describe(stop.accepts)
     found = stop.found
-    if not found.text:
+    hint = hint or advice(stop.back(2).upper, stop.back().upper, stop.accepts)
+    if found.text in ("", ";"):
         return ParseError(f"the query ends where {expected} should stand", found.span, hint)
     return ParseError(f"found {found.shown} where {expected} should stand", found.span, hint)
 

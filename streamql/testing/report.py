@@ -33,7 +33,7 @@ def failure_lines(outcome: Outcome, width: int | None = None) -> list[Line]:
     """
     lines: list[Line] = []
     if outcome.error is not None:
-        text = render(outcome.error, outcome.case.script)
+        text = render(outcome.error, outcome.case.script, width and width - 2)
         lines += [Line(f"  {line}") for line in text.split("\n")]
         if outcome.wanted_error is not None:
             lines.append(Line(f"  a {outcome.wanted_error} error was expected"))

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import on_error
-from ..errors import StreamqlError, UsageError
+from ..errors import StreamqlError, UsageError, suggest
 from ..functions.aggregate import AggregateSpec
 from ..functions.registry import Function
 from ..functions.table import TableFunction
 from ..on_error import OnError, Policy
+from ..projects.files import read_text
 from ..settings import Settings
 from . import fingerprint
 from .call_files import CallFiles
@@ -57,9 +58,11 @@ class Functions:
         """Return the functions by their lower-case alias. Raises UsageError for stray settings."""
         for alias in self._settings.functions:
             if alias.lower() not in self._functions and alias.lower() not in self._aggregates:
+                key = next(iter(self._settings.functions[alias]), "...")
+                near = suggest(alias, (*self._functions, *self._aggregates))
                 raise UsageError(
-                    f"--set {alias}....: there is no function {alias}",
-                    hint=f"give it with --function {alias}=SPEC",
+                    f"{alias}.{key} is set, and there is no function {alias}",
+                    hint=near or f"give it with --function {alias}=SPEC",
                 )
         return dict(self._functions)
 
@@ -184,7 +187,7 @@ class Functions:
         elif is_python(spec):
             self.add_python(alias, spec)
         elif spec.endswith(".js"):
-            self.add_javascript(alias, _read(Path(spec)), spec)
+            self.add_javascript(alias, read_text(Path(spec), f"udf.{alias}: "), spec)
         elif spec.lower().endswith((".cs", ".dll", ".csproj")):
             raise UsageError(
                 f"udf.{alias}: functions in C# need .NET, and do not run here",
@@ -207,10 +210,10 @@ class Functions:
         from .javascript import SourceFile
 
         files = sorted(directory.glob("*.js"))
-        library = [SourceFile(str(f), _read(f)) for f in files if f.name.startswith("_")]
+        library = [SourceFile(str(f), read_text(f)) for f in files if f.name.startswith("_")]
         for file in files:
             if not file.name.startswith("_"):
-                self.add_javascript(file.stem, _read(file), str(file), library)
+                self.add_javascript(file.stem, read_text(file), str(file), library)
 
     def remember_answers(self) -> None:
         """Have models that are asked over HTTP asked once only for equal rows."""
@@ -308,12 +311,3 @@ class Functions:
             if name.lower() == alias.lower():
                 return dict(values)
         return {}
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"{path} is not UTF-8 text") from None

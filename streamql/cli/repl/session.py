@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from collections.abc import Iterable
 
@@ -13,7 +14,7 @@ from ...engine import Engine
 from ...errors import ParseError, StreamqlError, render
 from ...syntax.parser import parse
 from ...syntax.source import blank_comments
-from ..report import coloured, exit_code_of, say
+from ..report import coloured, exit_code_of, say, width_of
 from .screen import EnoughError, Screen
 
 LIMIT = 100
@@ -75,7 +76,7 @@ class Session:
                 if text.strip(" ;\r\n\t"):
                     self._run(text)
         except StreamqlError as error:
-            say(coloured(render(error, self.shown)), self._ctx)
+            say(coloured(render(error, self.shown, width_of(sys.stderr))), self._ctx)
             self._say_what_supplies()
             return error.exit_code
         except EOFError:

@@ -17,6 +17,7 @@ from ... import units
 from ...errors import UsageError, suggest
 from ...functions.aggregate import AggregateSpec
 from ...on_error import policy_text
+from ...projects.files import missing
 from ..diversion import stdout_to_stderr
 from .aggregate import python_aggregate
 from .calls import CONCURRENCY, shown
@@ -110,7 +111,7 @@ def _loaded(alias: str, place: str) -> ModuleType:
             return _from_file(Path(place)) if place.endswith(".py") else _imported(place)
     except FileNotFoundError as error:
         if place.endswith(".py") and not Path(place).is_file():
-            raise UsageError(f"udf.{alias}: there is no file {place}") from None
+            raise missing(place, f"udf.{alias}: ") from None
         raise _broken(alias, place, error) from error
     except ModuleNotFoundError as error:
         if error.name is not None and f"{place}.".startswith(f"{error.name}."):

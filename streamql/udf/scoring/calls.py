@@ -19,6 +19,7 @@ from typing import IO, Any
 import orjson
 
 from ...errors import OutputError, UsageError, nearest
+from ...projects.files import read_bytes
 from .failure import Failure, shortened
 from .likeness import most_alike
 
@@ -59,10 +60,7 @@ class RecordedCalls:
         self.path = path
         self._signed: dict[str, Signed] = {}
         self._calls: dict[str, dict[bytes, tuple[int, bytes]]] = {}
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise UsageError(f"cannot read {path}: {error.strerror}") from None
+        content = read_bytes(path)
         for number, line in enumerate(content.split(_NEWLINE), 1):
             if line.strip():
                 self._read(number, line)

@@ -164,10 +164,11 @@ class EntryScript:
 
     def _place(self, error: BaseException) -> str | None:
         """Return `score.py, line 7`: the innermost line of the script in the traceback."""
-        if isinstance(error, SyntaxError) and error.filename == str(self.path):
+        own = {str(self.path), os.path.abspath(self.path)}  # Python may know it by either
+        if isinstance(error, SyntaxError) and error.filename in own:
             return f"{self.path}, line {error.lineno}"
         for frame in reversed(traceback.extract_tb(error.__traceback__)):
-            if frame.filename == str(self.path):
+            if frame.filename in own:
                 return f"{self.path}, line {frame.lineno}"
         return None
 

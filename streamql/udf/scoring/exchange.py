@@ -305,7 +305,8 @@ class Exchange:
     def _results(self, answer: Answer, count: int) -> list[object]:
         results = self._settings.protocol.rows(answer.parsed())
         if len(results) != count:
-            raise BadAnswer(f"{len(results):,} results for {count:,} rows")
+            rows = "1 row" if count == 1 else f"{count:,} rows"
+            raise BadAnswer(f"{len(results):,} results for {rows}")
         return results
 
     async def _sleep(self, seconds: float) -> None:

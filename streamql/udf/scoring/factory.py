@@ -8,6 +8,7 @@ from typing import Any
 
 from ... import units
 from ...errors import UsageError
+from ...projects.files import missing
 from . import options
 from .calls import RecordedCalls
 from .client import shown_url
@@ -60,7 +61,7 @@ def scoring_function(
             "model (model.onnx)",
         )
     if not Path(spec).is_file():
-        raise UsageError(f"udf.{alias}: there is no file {spec}")
+        raise missing(spec, f"udf.{alias}: ")
     drops = settings.on_error.drops
     if lowered.endswith(".onnx"):
         onnx = DroppingOnnxFunction if drops else OnnxFunction

@@ -106,6 +106,8 @@ class Rejections:
                 f"set {self._alias}.on_error to null, default: VALUE, skip or dead_letter "
                 "to go on without such rows"
             )
+        if hint is None and "cannot be reached" in failure.cause:
+            hint = "see that the model's server runs; streamql model probe URL asks it"
         return FunctionError(message, hint=hint, event=batch.event(start))
 
     def _letter(self, batch: Batch[Any], row: int, failure: Failure) -> Letter:

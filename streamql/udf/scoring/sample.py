@@ -9,6 +9,7 @@ import orjson
 import pyarrow as pa
 
 from ...errors import UsageError
+from ...projects.files import read_bytes
 from .batch import Batch, Part, Texts
 from .exchange import Exchange
 from .failure import Clock
@@ -43,10 +44,7 @@ def read_sample(path: str, content: bytes) -> list[str]:
 
 def load_sample(path: str) -> list[str]:
     """Return the rows of a file. Raises UsageError."""
-    try:
-        return read_sample(path, Path(path).read_bytes())
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    return read_sample(path, read_bytes(Path(path)))
 
 
 class Sample:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from ....errors import UsageError
+from ....projects.files import missing
 from ..signature import Signature
 from ..tensors import Tensor, schema_of
 
@@ -40,11 +42,18 @@ def open_session(path: str, who: str = "", threads: int | None = None) -> Any:
     options.log_severity_level = 3  # what goes wrong is told by the exceptions
     if threads is not None:
         options.intra_op_num_threads = threads
+    if not os.path.isfile(path):
+        raise missing(path, who)
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        reason = str(error).strip().split("\n", 1)[0]
-        raise UsageError(f"{who}{path} is no ONNX model: {reason[:300]}") from None
+        # "[ONNXRuntimeError] : 7 : INVALID_PROTOBUF : Load model from FILE failed:REASON"
+        reason = str(error).strip().split("\n", 1)[0].rpartition(" : ")[2]
+        reason = reason.removeprefix(f"Load model from {path} failed:").strip().rstrip(".")
+        raise UsageError(
+            f"{who}{path} is no ONNX model: {reason[:300]}",
+            hint="a model is saved as ONNX by skl2onnx, torch.onnx.export or the like",
+        ) from None
 
 
 def of_session(session: Any, source: str) -> Signature:
