@@ -15,6 +15,7 @@ from ...functions.implicit import convert
 from ...functions.registry import Function, Volatility
 from ...types import JSON_TYPES, Type
 from .engine import CallStopped, JavaScriptRuntime, ScriptError, decoded
+from .lists import room_for, width_of
 from .packing import packing_of
 from .portions import refuse_long
 from .results import decode
@@ -59,6 +60,7 @@ class JavaScriptFunction(Function):
         self._loops: dict[tuple[str, ...], Any] = {}
         alone = not (script.library or volatile)
         self._packing = packing_of(script.source) if alone else None
+        self._width = 0
 
     def check(self, types: Sequence[Type], span: Span, spans: Sequence[Span]) -> Type:
         if not self._shape.accepts(len(types)):
@@ -115,6 +117,8 @@ class JavaScriptFunction(Function):
         arguments = [encode(c, runtime.bits_as_numbers) for c in shown]
         if self.by_event:
             arguments.append(events(*columns[-2:]))
+        end, room = layout(arguments, count), room_for(self._width, count)
+        arguments += room
         texts = [a.text for a in arguments if a.text is not None]
         with runtime.lock:
             try:
@@ -139,7 +143,11 @@ class JavaScriptFunction(Function):
                 return None
             if status == FAILED:
                 raise self._failure(decoded(text), start)
-            return decode(memory, text, count, runtime.bits_as_numbers)
+            lists = memory[end : end + room[0].room].view(np.float64) if room else None
+            places = None if lists is None else lists.reshape(-1, count)
+            column = decode(memory, text, count, runtime.bits_as_numbers, places)
+            self._width = width_of(column)
+            return column
 
     def _loop(self, kinds: tuple[str, ...]) -> Any:
         """Return the compiled loop for these argument kinds, in the isolate of now."""

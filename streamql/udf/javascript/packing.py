@@ -22,7 +22,7 @@ from ...column import Column
 from ...packed import PackedColumn
 from ...rows import interleave, objects
 from ...types import Type
-from .number_texts import number_texts
+from .number_texts import array_texts, number_texts
 
 _TOKEN = re.compile(
     r"""
@@ -68,8 +68,11 @@ class Packing:
         return PackedColumn(elements, self.names, self._write)
 
     def _write(self, elements: Sequence[Column]) -> pa.StringArray:
-        texts = [_texts(element) for element in elements]
         count = len(elements[0])
+        floats = all(e.type is Type.FLOAT and e.values.null_count == 0 for e in elements)
+        if self.names is None and floats:
+            return array_texts([np.asarray(element.values) for element in elements])
+        texts = [_texts(element) for element in elements]
         if self.names is not None:
             return objects(self.names, texts, count)
         if count == 0:

@@ -272,6 +272,17 @@ function settleResult(value, row, values, bigs, tags) {
   }
 }
 
+/** Keep the numbers of an array of `width` numbers, one place after the other; tell whether it is one. */
+function keepNumbers(value, list, row, count, width) {
+  if (!isArray(value) || value.length !== width || value.toJSON !== undefined) return false;
+  for (let i = 0; i < width; i++) {
+    const inner = value[i];
+    if (typeof inner !== 'number' || inner - inner !== 0) return false;
+    list[i * count + row] = inner;
+  }
+  return true;
+}
+
 /** Return the joined results as well-formed text: what is no text cannot leave V8. */
 function finish(text, lengths, count) {
   if (isWellFormed(text)) return text;
@@ -311,7 +322,7 @@ return {
   setMark(to) { const before = marking; marking = to; return before; },
   loop: {
     __proto__: null, F64: Float64Array, I32: Int32Array, U8: Uint8Array, I64: BigInt64Array,
-    DateOf, parse, revive, substring, settleResult, checkNumber, failure, finish, LONGEST,
+    DateOf, parse, revive, substring, settleResult, checkNumber, keepNumbers, failure, finish, LONGEST,
     keys, getPrototypeOf, OBJECT, ARRAY,
   },
 };

@@ -12,26 +12,40 @@ from numpy.typing import NDArray
 from ...column import Column, combine, nulls
 from ...text import slices
 from ...types import Array, Type
-from .transport import HEADER, TICKS_PER_MS, rounded
+from .lists import packed
+from .transport import HEADER, NUMBERS, TICKS_PER_MS, rounded
 
 # the tags of prelude.js
 NULL, TEXT, DATETIME, BIT, RECORD, ARRAY, JSON, BIG = 0, 2, 4, 5, 6, 7, 8, 9
 _TEXT_TAGS = {TEXT: Type.TEXT, RECORD: Type.RECORD, ARRAY: Type.ARRAY, JSON: Type.ANY}
 
 
-def decode(memory: NDArray[np.uint8], text: str, count: int, bits_as_numbers: bool) -> Column:
-    """Return the results of a call as a column. The buffer is copied from."""
+def decode(
+    memory: NDArray[np.uint8],
+    text: str,
+    count: int,
+    bits_as_numbers: bool,
+    lists: NDArray[np.float64] | None = None,
+) -> Column:
+    """Return the results of a call as a column. The buffer is copied from.
+
+    `lists` is the room for arrays of numbers, if there is one, a row for each of their places.
+    """
     at = HEADER
     values = memory[at : at + 8 * count].view(np.float64)
     at += 8 * count
     lengths = memory[at : at + 4 * count].view(np.int32)
     at += rounded(4 * count)
     tags = memory[at : at + count]
-    present = [int(t) for t in np.flatnonzero(np.bincount(tags, minlength=10)) if t != NULL]
+    present = [
+        int(t) for t in np.flatnonzero(np.bincount(tags, minlength=NUMBERS + 1)) if t != NULL
+    ]
     if not present:
         return nulls(count)
+    if present == [NUMBERS] and lists is not None and bool((tags == NUMBERS).all()):
+        return packed(lists)
     data, ends = _cut(text, lengths)
-    if len(present) == 1:
+    if len(present) == 1 and present != [NUMBERS]:
         known = None if bool((tags != NULL).all()) else tags != NULL
         return _column(present[0], values, data, ends, known, bits_as_numbers)
     pieces: list[tuple[NDArray[np.int64] | None, Column]] = []
@@ -41,6 +55,8 @@ def decode(memory: NDArray[np.uint8], text: str, count: int, bits_as_numbers: bo
         if tag in _TEXT_TAGS:
             some = slices(pa.py_buffer(data), starts[rows], ends[rows])
             pieces += _typed(rows, Column(_TEXT_TAGS[tag], some))
+        elif tag == NUMBERS and lists is not None:
+            pieces.append((rows, packed(lists[:, rows])))
         else:
             part = _column(tag, values[rows], b"", ends[:0], None, bits_as_numbers)
             pieces += _typed(rows, part)

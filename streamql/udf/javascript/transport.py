@@ -30,6 +30,9 @@ TICKS_PER_MS = 10_000
 _MARK = DATETIME_MARK.encode()
 _MASK, _CONSTANT = "?", "="
 _EVENT = "event"
+LIST = "list"
+"""Begins the kind of what is no argument, but room for arrays of numbers among the results, one
+place after the other. The number of places follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +43,13 @@ class Argument:
         kind: what the loop must do to get a row's value.
         parts: arrays for the buffer, in their order.
         text: the joined texts, where the kind has any.
+        room: bytes of the buffer behind its parts that are left as they are.
     """
 
     kind: str
     parts: tuple[NDArray[np.generic], ...] = ()
     text: str | None = None
+    room: int = 0
 
 
 def encode(column: Column, bits_as_numbers: bool) -> Argument:
@@ -120,7 +125,8 @@ def _texts(values: pa.StringArray) -> Argument:
 def layout(arguments: Sequence[Argument], count: int) -> int:
     """Return how many bytes of the buffer a call needs."""
     size = HEADER + 8 * count + rounded(4 * count) + rounded(count)
-    return size + sum(rounded(part.nbytes) for a in arguments for part in a.parts)
+    size += sum(rounded(part.nbytes) for a in arguments for part in a.parts)
+    return size + sum(argument.room for argument in arguments)
 
 
 def write(memory: NDArray[np.uint8], arguments: Sequence[Argument], count: int) -> None:
@@ -150,7 +156,7 @@ _VIEWS = {
     "text": "const l{i} = new I.I32(B, at, n); at += (4 * n + 7) & ~7; let p{i} = 0;",
     "json": "const j{i} = parse(s{i});",
     "num=": "const n{i} = new I.F64(B, at, 1)[0]; at += 8;",
-    _EVENT: "const t{i} = new I.F64(B, at, n), e{i} = new I.F64(B, at + 8 * n, n);",
+    _EVENT: "const t{i} = new I.F64(B, at, n), e{i} = new I.F64(B, at + 8 * n, n); at += 16 * n;",
 }
 _VALUES = {
     "null": "null",
@@ -190,7 +196,7 @@ return function batch({strings}) {{
         tags[row] = 2; lengths[row] = value.length; text += value;
       }} else if (value === null || value === undefined) {{
         lengths[row] = 0;
-      }} else {{
+      }} else{lists} {{
         const json = settleResult(value, row, values, bigs, tags);
         if (text.length + json.length > I.LONGEST) {{ head[1] = 2; I.settle(); return ''; }}
         lengths[row] = json.length; text += json;
@@ -202,6 +208,8 @@ return function batch({strings}) {{
 }};
 """
 FAILED, TOO_LONG = 1, 2
+NUMBERS = 10
+"""The tag of a result that is kept in the room for arrays."""
 _COUNT = 2  # the place in the header: an argument of the call would cost more than all the others
 
 
@@ -209,11 +217,17 @@ def loop_source(kinds: Sequence[str], seed: int) -> str:
     """Return the body of `(I, user) => batch` for arguments of these kinds, and a function whose
     random numbers begin with `seed` where they are bound to events."""
     strings, views, values = [], [], []
-    place = ""
+    place = lists = ""
     for i, kind in enumerate(kinds):
         if kind == _EVENT:
             views.append(_VIEWS[kind].format(i=i))
             place = f" I.at(t{i}[row], e{i}[row]);"
+            continue
+        if kind.startswith(LIST):
+            width = int(kind.removeprefix(LIST))
+            views.append(f"const list = new I.F64(B, at, {width} * n);")
+            kept = f"I.keepNumbers(value, list, row, n, {width})"
+            lists = f" if ({kept}) {{ tags[row] = {NUMBERS}; lengths[row] = 0; }} else"
             continue
         if kind.startswith(("text", "json")):
             strings.append(f"s{i}")
@@ -232,5 +246,6 @@ def loop_source(kinds: Sequence[str], seed: int) -> str:
         views="\n    ".join(views),
         values=", ".join(values),
         place=place,
+        lists=lists,
         seed=seed,
     )

@@ -217,8 +217,13 @@ def _values(
             floats = floats + 0.0
         with np.errstate(over="ignore"):
             return floats.astype(dtype) if all_finite(floats) else None
-    if tensor.datatype in INTEGERS and column.type is Type.BIGINT:
+    if tensor.datatype in INTEGERS and column.type in _NUMBERS:
         integers, bounds = np.asarray(values), np.iinfo(dtype)
+        if column.type is not Type.BIGINT:
+            # whole ones that are integers in every text
+            if not bool(((np.trunc(integers) == integers) & (np.abs(integers) <= 2.0**53)).all()):
+                return None
+            integers = integers.astype(np.int64)
         if len(integers) == 0:
             return integers.astype(dtype)
         fits = int(integers.min()) >= bounds.min and int(integers.max()) <= bounds.max
