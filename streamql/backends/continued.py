@@ -14,6 +14,8 @@ from ..runtime.coordinator import Coordinator, Output, every
 from ..runtime.counted import unpack
 from ..runtime.identity import Identity, refuse_changed
 from ..runtime.readers import InputReader
+from ..runtime.reference_notes import ReferenceNotes, tell_changed
+from ..runtime.references import ReferenceData
 from ..runtime.runner import Runner
 from ..runtime.store import Store, open_storage
 from ..runtime.taken import Taken
@@ -108,6 +110,13 @@ class Continued:
                 reader.done = state.ended
                 unpack(reader.counts, state.counts)
 
+    def tell_changed(
+        self, references: Mapping[str, ReferenceData], tell: Callable[[str], None] | None
+    ) -> None:
+        """Tell which reference data have changed since the checkpoint was taken."""
+        if tell is not None:
+            tell_changed(self.checkpoint.references, references, self.checkpoint.epoch, tell)
+
     def is_idle(self, readers: Mapping[str, InputReader], stopping: threading.Event) -> bool:
         """Tell whether the job has finished, and its inputs have nothing more.
 
@@ -133,6 +142,7 @@ def run_checkpointed(
     start: int,
     record: Taken,
     letters: DeadLetters | None,
+    references: Mapping[str, ReferenceData],
 ) -> CheckpointOutcome:
     """Run a job from where its checkpoint says, and take the next ones. Raises RunError.
 
@@ -152,6 +162,7 @@ def run_checkpointed(
         runner.progress.set,
         record,
         letters,
+        ReferenceNotes(references),
     )
     idle = False
     try:

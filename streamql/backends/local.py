@@ -187,6 +187,7 @@ def _run(
     }
     if continued is not None:
         continued.give(readers)
+        continued.tell_changed(job.references, job.warn)
     writers = outputs.writers(job.settings.allowed_hosts, job.checkpointing is not None)
     delivery = OutputPolicy(job.settings.output_errors, put, job.warn)
     opened = [writer.writer for writer in writers.values() if isinstance(writer, Counted)]
@@ -226,7 +227,13 @@ def _run(
 
             record = Taken() if watched is None else watched.taken
             outcome = run_checkpointed(
-                job.checkpointing, continued, runner, job.start, record, job.letters
+                job.checkpointing,
+                continued,
+                runner,
+                job.start,
+                record,
+                job.letters,
+                job.references,
             )
     return JobSummary(
         {name: reader.counts for name, reader in readers.items()},

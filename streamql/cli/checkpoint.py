@@ -112,6 +112,8 @@ def _size(manifest: dict[str, Any]) -> int:
 
 def _shown(manifest: dict[str, Any]) -> Iterator[str]:
     """Yield what a checkpoint says of itself, line by line."""
+    from ..runtime.reference_notes import shown
+
     state = "the job has finished" if manifest["finished"] is not None else "the job goes on"
     yield f"checkpoint {manifest['epoch']}, {_time(manifest)} UTC, {state}"
     identity = manifest["identity"]
@@ -122,6 +124,9 @@ def _shown(manifest: dict[str, Any]) -> Iterator[str]:
         yield f"setting {name}: {value}"
     for name, entry in manifest["inputs"].items():
         yield f"input {name}: {entry['counts']['events']:,} events{_place(entry)}"
+    for name, notes in manifest.get("references", {}).items():
+        for note in notes:
+            yield f"reference {name}: {shown(note)}"
     for name, entry in manifest["operators"].items():
         yield f"operator {name}: {entry['state']['bytes']:,} bytes"
     for outputs in (manifest["outputs"], manifest["finished"] or {}):

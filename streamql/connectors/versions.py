@@ -57,6 +57,13 @@ class Version:
     sources: Sequence[Source] = field(compare=False)
     files: tuple[FileState, ...] = ()
 
+    def is_current(self) -> bool:
+        """Tell whether its files are still what they were when it was found."""
+        try:
+            return _states([path for path, *_ in self.files]) == self.files
+        except OSError:
+            return False
+
     def blocks(self) -> Iterator[Decoded]:
         """Read the version. Raises InputError."""
         for source in self.sources:

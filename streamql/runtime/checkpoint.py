@@ -100,6 +100,7 @@ class Checkpoint:
             those before the end, so that longer inputs can be continued.
         letters, finished_letters: how far the dead letters are, in the same way; None: the job has
             no place for them.
+        references: the versions of reference data that were in use (`reference_notes`).
     """
 
     epoch: int
@@ -112,6 +113,7 @@ class Checkpoint:
     finished: Mapping[str, OutputState] | None = None
     letters: Mapping[str, Any] | None = None
     finished_letters: Mapping[str, Any] | None = None
+    references: Mapping[str, Any] = field(default_factory=dict)
 
 
 class _Summed:
@@ -219,6 +221,7 @@ def checkpoint_of(manifest: Mapping[str, Any], data: memoryview) -> Checkpoint:
         None if finished is None else outputs(finished),
         manifest.get("letters"),
         manifest.get("finished_letters"),
+        manifest.get("references", {}),
     )
 
 
@@ -268,6 +271,7 @@ def _plain(checkpoint: Checkpoint, place: Callable[[], dict[str, int]]) -> dict[
         "start": checkpoint.start,
         "identity": checkpoint.identity.plain(),
         "inputs": inputs,
+        "references": dict(checkpoint.references),
         "operators": nodes,
         "outputs": outputs(checkpoint.outputs),
         "finished": None if checkpoint.finished is None else outputs(checkpoint.finished),

@@ -31,6 +31,7 @@ from .counted import packed
 from .graph import Graph, Node
 from .identity import Identity
 from .readers import InputReader
+from .reference_notes import ReferenceNotes
 from .store import Store
 from .taken import Taken
 from .writers import Asked, OutputWriter
@@ -79,6 +80,7 @@ class Coordinator:
             a block. What it raises ends the job as a crash would.
         wake: called when one is complete.
         record: is told of each that is complete.
+        references: notes which versions of reference data are in use.
         letters: the dead letters, if the job has a place for them.
     """
 
@@ -93,6 +95,7 @@ class Coordinator:
     wake: Callable[[], None]
     record: Taken = field(default_factory=Taken)
     letters: DeadLetters | None = None
+    references: ReferenceNotes = field(default_factory=lambda: ReferenceNotes({}))
     saved: int | None = None
     _ended: set[str] = field(default_factory=set)
     _moved: bool = True
@@ -197,7 +200,15 @@ class Coordinator:
             for name, reader in self.readers.items()
         }
         nodes = {node.key: _state_of(node) for node in self.graph.nodes}
-        return Checkpoint(0, "", self.identity, self.start, inputs, nodes)
+        return Checkpoint(
+            0,
+            "",
+            self.identity,
+            self.start,
+            inputs,
+            nodes,
+            references=self.references.take(),
+        )
 
     def _begin(self, checkpoint: Checkpoint, last: bool = False) -> None:
         """Let the outputs prepare, and save the rest behind the pipeline's back."""
@@ -242,16 +253,7 @@ class Coordinator:
             if last:
                 whole = finished(checkpoint, epoch, now, outputs, letters)
             else:
-                whole = Checkpoint(
-                    epoch,
-                    now,
-                    self.identity,
-                    self.start,
-                    checkpoint.inputs,
-                    checkpoint.nodes,
-                    outputs,
-                    letters=letters,
-                )
+                whole = replace(checkpoint, epoch=epoch, time=now, outputs=outputs, letters=letters)
                 if self._before_end is checkpoint:
                     self._before_end = whole
             size = self.store.save(whole, lambda: self.reached("written"))

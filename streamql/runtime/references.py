@@ -70,10 +70,15 @@ def _whole(columns: Sequence[Column]) -> Column:
 
 
 class Snapshot:
-    """The rows of one version. Equal only to itself, so that what is made of it can be kept."""
+    """The rows of one version. Equal only to itself, so that what is made of it can be kept.
 
-    def __init__(self, rows: Rows) -> None:
+    `digest` is that of its content, once somebody has asked for it.
+    """
+
+    def __init__(self, rows: Rows, version: Version) -> None:
         self.rows = rows
+        self.version = version
+        self.digest: str | None = None
 
 
 class ReferenceData:
@@ -99,6 +104,8 @@ class ReferenceData:
         clock: Callable[[], float] = time.monotonic,
         columns: Columns | None = None,
     ) -> None:
+        self.on_load: Callable[[Snapshot], object] | None = None
+        self._used: set[int] = set()
         self._columns = columns
         self.name = name
         self._origin = versions
@@ -134,6 +141,20 @@ class ReferenceData:
             rows = np.flatnonzero(numbers == number)
             yield None if number < 0 else self._snapshot(number), rows
 
+    def used(self) -> list[tuple[int, Snapshot]]:
+        """Return what was used since the last call: from when on each is valid, and its rows."""
+        used, self._used = sorted(self._used), set()
+        return [(since, self._snapshots[since]) for since in used if since in self._snapshots]
+
+    def version(self, since: int) -> Version | None:
+        """Return the version that is valid from a time on."""
+        return self._versions.get(since)
+
+    def digest(self, since: int, of: Callable[[Snapshot], str]) -> str:
+        """Return the digest of a version that has been read; empty for another one."""
+        known = self._snapshots.get(since)
+        return "" if known is None else of(known)
+
     # -- versions ---------------------------------------------------------------------------
 
     def _snapshot(self, number: int) -> Snapshot:
@@ -152,6 +173,7 @@ class ReferenceData:
         if known is None:
             return self._snapshot(number - 1)
         self._snapshots[since] = known
+        self._used.add(since)
         while len(self._snapshots) > _KEPT:
             del self._snapshots[next(iter(self._snapshots))]
         return known
@@ -209,7 +231,10 @@ class ReferenceData:
                 parts.append(rows)
         if first is not None:
             self._judge(malformed, first, sum(map(len, parts)))
-        return Snapshot(StackedRows(parts))
+        snapshot = Snapshot(StackedRows(parts), version)
+        if self.on_load is not None:
+            self.on_load(snapshot)
+        return snapshot
 
     def _judge(self, malformed: int, first: BadEvent, good: int) -> None:
         """Warn of malformed rows; raises DataError where they are too many."""
