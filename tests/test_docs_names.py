@@ -24,7 +24,7 @@ from streamql.udf.scoring.protocols.catalog import PROTOCOLS
 OTHERS_FLAGS = {
     "--jobs", "--events", "--runs", "--markdown",  # benchmarks
     "--entry_script", "--port",  # azmlinfsrv
-    "--now",  # systemctl
+    "--now", "--restart",  # systemctl, docker
 }  # fmt: skip
 DOCUMENTS = pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
 

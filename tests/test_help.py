@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 import pytest
 from click.testing import CliRunner
+from page_worlds import World
 
 from streamql.cli import main
 
@@ -40,6 +43,29 @@ def test_help_says_what_it_does_and_shows_an_example(path):
         command = command.commands[name]
     if not isinstance(command, click.Group) or command.epilog:
         assert f"streamql {' '.join(path)}" in found.stdout.partition("Example")[2]
+
+
+def examples(path: tuple[str, ...]) -> list[str]:
+    """Return the command lines that the help of a command shows as examples."""
+    shown = CliRunner().invoke(main, [*path, "--help"]).stdout
+    lines = re.search(r"Examples:\n((?:    .*\n)+)", shown)
+    if lines is None:
+        return []
+    joined = re.sub(r"(?:\\\n|(?<=\|)\n) +", " ", lines[1])
+    return [line.strip() for line in joined.splitlines()]
+
+
+def test_examples_of_the_help_run(tmp_path):
+    """Once each, though groups show those of their commands; in the folder tests/pages/help."""
+    shown = dict.fromkeys(example for path in [(), *COMMANDS] for example in examples(path))
+    assert len(shown) > 30
+    world = World("help", tmp_path, lambda: None)
+    try:
+        for example in shown:
+            code, said = world.run(example)
+            assert code == 0, f"{example}: exit code {code}\n{said}"
+    finally:
+        world.close()
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -25,7 +25,7 @@ Examples:
   streamql check query.sql
   streamql check queries/ --json
   streamql check query.sql --functions functions --target asa --strict
-  streamql check -q "SELECT COUNT(*) FROM rides" --input rides=rides.jsonl
+  streamql check -q "SELECT id FROM rides WHERE fare = NULL" --input rides=rides.jsonl
 \b
 Inputs need not be given; the first events of those that are tell which columns hold times.
 Exit codes: 0 no errors (--strict: nor warnings), 1 some, 2 usage.

@@ -17,7 +17,7 @@ _EPILOG = """\b
 Examples:
   streamql functions
   streamql functions DATEADD
-  streamql functions test gross --functions functions --args '[10.5]'
+  streamql functions test gross --functions functions --args '[10.5, "EUR"]'
 """
 
 

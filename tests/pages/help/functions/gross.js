@@ -1,0 +1,3 @@
+function gross(amount, currency) {
+  return number(amount) * RATES[currency];
+}

@@ -1,0 +1,1 @@
+function gross(amount) { return amount === null ? null : amount * 1.05; }

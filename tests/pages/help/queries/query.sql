@@ -1,0 +1,1 @@
+SELECT id, fare INTO alerts FROM rides TIMESTAMP BY at WHERE fare > 10

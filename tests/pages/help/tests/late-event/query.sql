@@ -1,0 +1,1 @@
+SELECT id, fare INTO alerts FROM rides WHERE fare > 10
