@@ -6,36 +6,16 @@ What a database knows is known when a transaction is stored, after the checkpoin
 
 from __future__ import annotations
 
-import json
-import re
 import sqlite3
 import threading
 
 import pytest
-from adversary import Adversary, Reply
-from checkpointed import Run, Task
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from checkpointed import Task
+from refused_rows import COLUMNS, EVENTS, QUERY, TASK, Into, odd, verify
 from table_outputs import Postgres, Sqlite
 
 from streamql.errors import OutputError
 from streamql.runtime.coordinator import POINTS
-from streamql.sifting import Refusal, sift
-
-QUERY = "SELECT id, v, name INTO o FROM a"
-COLUMNS = "id bigint, v bigint, name text"
-
-
-def event(number):
-    return {"id": number, "v": number % 40, "name": f"a\t\\{number}\n"}
-
-
-EVENTS = [event(number) for number in range(200)]
-TASK = Task(QUERY, {"a": EVENTS}, {"output_errors": "drop"})
-
-
-def odd(row):
-    return row["v"] in (3, 17, 18)
 
 
 def never(_row):
@@ -118,30 +98,6 @@ POSTGRES = {
 }  # fmt: skip
 
 
-class Into(Run):
-    """A job whose output is a table or a server."""
-
-    def __init__(self, uri, task, folder, **options):
-        self.uri = uri
-        super().__init__(task, folder, **options)
-        self.dead = folder / "dead.jsonl"
-
-    def outputs(self):
-        return {"o": self.uri}
-
-    def run(self, **flags):
-        given = {"dead_letters": str(self.dead), **flags.pop("settings", {})}
-        return super().run(settings=given, **flags)
-
-    def letters(self):
-        """Return the event, reason and row of each dead letter."""
-        if not self.dead.exists():
-            return []
-        found = [json.loads(line) for line in self.dead.read_text().splitlines()]
-        assert all(letter["kind"] == "output" and letter["output"] == "o" for letter in found)
-        return [(n["event"], n["reason"], json.loads(n["text"])) for n in found]
-
-
 def place_of(kind, name, request, tmp_path):
     """Return a place with its table, the predicate of bad rows, and what is said of one."""
     tables, bad, said = {"sqlite": SQLITE, "postgres": POSTGRES}[kind][name]
@@ -154,24 +110,6 @@ def place_of(kind, name, request, tmp_path):
         uri = f"{server.uri}?table=refused.t"
     place.execute(*tables)
     return place, uri, bad, said
-
-
-def verify(run, summary, stored, bad, said):
-    """Compare what is stored and what was given up with all events."""
-    good = [(e["id"], e["v"], e["name"]) for e in EVENTS if not bad(e)]
-    assert [tuple(row) for row in stored] == good
-    letters = run.letters()
-    wrong = [(n + 1, e) for n, e in enumerate(EVENTS) if bad(e)]
-    # what a column of a type of the database's own holds is text here
-    assert [(number, {**row, "v": int(row["v"])}) for number, _, row in letters] == wrong
-    for _, reason, _ in letters:
-        assert re.search(said, reason)
-        assert "not stored" not in reason
-    account = summary.outputs["o"]
-    assert (account.rows, account.written, account.dropped, account.missing) == (
-        len(EVENTS), len(good), len(wrong), 0
-    )  # fmt: skip
-    assert summary.rows == {"o": len(EVENTS)}
 
 
 CASES = [("sqlite", name) for name in SQLITE] + [("postgres", name) for name in POSTGRES]
@@ -296,83 +234,6 @@ def test_a_server_that_is_away_in_the_middle_of_a_transaction(action, postgres, 
     assert [text.partition(" ")[2][:16] for text in run.warnings][-1] == "works again, aft"
     bad = odd if action == "drop" else never
     verify(run, summary, place.rows("SELECT id, v, name FROM t ORDER BY id"), bad, "check")
-
-
-# -- servers --------------------------------------------------------------------------------------
-
-
-class Shop:
-    """A server that takes rows and keeps them by the keys of requests; it is closed now and then."""
-
-    def __init__(self, closed=0, status=422):
-        self.taken = {}
-        self.closed, self.status = closed, status
-
-    def __call__(self, request):
-        if self.closed:
-            self.closed -= 1
-            return Reply(status=503)
-        rows = json.loads(request.body)
-        if any(odd(row) for row in rows):
-            return Reply(b"odd row", status=self.status)
-        self.taken[request.headers["idempotency-key"]] = rows
-        return Reply()
-
-    def rows(self):
-        return sorted((r["id"], r["v"], r["name"]) for rows in self.taken.values() for r in rows)
-
-
-@pytest.mark.parametrize("status", [400, 409, 413, 422])
-def test_rows_that_a_server_refuses_are_dropped_and_no_others(status, tmp_path):
-    shop = Shop(closed=3, status=status)
-    with Adversary(shop) as server:
-        run = Into(f"{server.url}?max_rows=30&max_retries=5", TASK, tmp_path / "job")
-        summary = run.run()
-    verify(run, summary, shop.rows(), odd, f"answered {status}")
-
-
-@pytest.mark.parametrize("point", POINTS)
-def test_a_server_that_refuses_rows_whoever_dies_when(point, tmp_path):
-    shop = Shop()
-    with Adversary(shop) as server:
-        run = Into(f"{server.url}?max_rows=30", TASK, tmp_path / "job")
-        assert run.crash(point, 2)
-        verify(run, run.run(), shop.rows(), odd, "answered 422")
-
-
-@pytest.mark.parametrize("status", [401, 404, 405])
-def test_what_a_server_says_of_all_requests_drops_no_row(status, tmp_path):
-    with Adversary(lambda _: Reply(status=status)) as server:
-        run = Into(server.url, TASK, tmp_path / "job")
-        with pytest.raises(OutputError, match=f"answered {status}"):
-            run.run()
-    assert run.letters() == []
-
-
-# -- finding them ---------------------------------------------------------------------------------
-
-
-@settings(max_examples=200, deadline=None)
-@given(count=st.integers(0, 700), data=st.data(), hints=st.sampled_from(["none", "first", "wrong"]))
-def test_sifting_leaves_out_the_bad_rows_and_keeps_the_order(count, data, hints):
-    bad = (
-        set(data.draw(st.lists(st.integers(0, max(0, count - 1)), max_size=30))) if count else set()
-    )
-    stored, calls = [], []
-
-    def store(start, stop):
-        calls.append((start, stop))
-        wrong = [row for row in range(start, stop) if row in bad]
-        if wrong:
-            hint = {"none": None, "first": wrong[0] - start, "wrong": stop - start - 1}[hints]
-            raise Refusal(OutputError(f"{wrong[0]} is bad"), hint)
-        stored.extend(range(start, stop))
-
-    left = sift(count, store)
-    assert [(r, e.message) for r, e in left] == [(r, f"{r} is bad") for r in sorted(bad)]
-    assert stored == [row for row in range(count) if row not in bad]
-    if hints != "wrong":
-        assert len(calls) <= 2 + len(bad) * 2 * max(1, count).bit_length()
 
 
 def test_a_trigger_that_takes_back_the_transaction_ends_the_job(tmp_path):

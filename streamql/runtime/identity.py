@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import UsageError
+from ..udf.fingerprint import BETWEEN
 
 _AROUND = 3
 """Words before and after a difference that a message shows."""
@@ -66,7 +67,7 @@ def refuse_changed(old: Identity, new: Identity, place: str, allow_functions: bo
                 hint=f"--set {name}={was} continues; {ANEW}",
             )
     changed = [
-        name
+        name + _files(old.functions.get(name, ""), new.functions.get(name, ""))
         for name in sorted({**old.functions, **new.functions})
         if old.functions.get(name) != new.functions.get(name)
     ]
@@ -77,6 +78,15 @@ def refuse_changed(old: Identity, new: Identity, place: str, allow_functions: bo
             f"{names} {has} changed since the checkpoints in {place} were taken",
             hint=f"--allow-changed-functions continues with the new ones; {ANEW}",
         )
+
+
+def _files(old: str, new: str) -> str:
+    """Return which of the files that a function is made of differ, as a message says it."""
+    before, after = (fingerprint.split(BETWEEN) for fingerprint in (old, new))
+    if before[0] != after[0]:
+        return ""
+    names = {part.rpartition(" ")[0] for part in set(before) ^ set(after)}
+    return f" ({', '.join(sorted(names))})" if names else ""
 
 
 def _difference(old: str, new: str) -> tuple[str, str]:

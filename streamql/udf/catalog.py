@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from .scoring.stats import ScoringStats
 
 
+MadeOf = str | Callable[[], str]
+"""A fingerprint, or what gives it when a job with checkpoints asks: models may be large."""
+
+
 class Functions:
     """Collects functions; V8 and the HTTP client are made when the first one needs them."""
 
@@ -41,7 +45,7 @@ class Functions:
         self._loop: ScoringLoop | None = None
         self._dead_letters: DeadLetters | None = None
         self._calls = CallFiles(settings.record_calls, settings.replay_calls)
-        self._made_of: dict[str, str] = {}
+        self._made_of: dict[str, MadeOf] = {}
         self.report: Callable[[StreamqlError], None] | None = None
         """For tools that want all mistakes: is told of a function that cannot be made, and calls of
         it are let pass."""
@@ -50,7 +54,9 @@ class Functions:
     def made_of(self) -> dict[str, str]:
         """Return the fingerprint of each function and aggregate by its lower-case alias."""
         return {
-            alias: fingerprint.with_settings(made, self._said(alias))
+            alias: fingerprint.with_settings(
+                made if isinstance(made, str) else made(), self._said(alias)
+            )
             for alias, made in self._made_of.items()
         }
 
@@ -70,17 +76,17 @@ class Functions:
         """Return the user aggregates by their lower-case alias."""
         return dict(self._aggregates)
 
-    def add(self, function: Function, made_of: str | None = None) -> None:
+    def add(self, function: Function, made_of: MadeOf | None = None) -> None:
         """Add a function; a later function or aggregate of the same alias wins.
 
-        `made_of` is its fingerprint; without it, that of its class.
+        `made_of` is its fingerprint, or gives it; without it, that of its class.
         """
         made = made_of or fingerprint.of_python(type(function))
         self._made_of[function.name.lower()] = made
         self._functions[function.name.lower()] = self._forgiving(function)
         self._aggregates.pop(function.name.lower(), None)
 
-    def add_aggregate(self, alias: str, spec: AggregateSpec, made_of: str) -> None:
+    def add_aggregate(self, alias: str, spec: AggregateSpec, made_of: MadeOf) -> None:
         """Add `uda.alias`; a later function or aggregate of the same alias wins."""
         policy = self._policy(alias)
         if policy.drops and "on_error" in self._set_for(alias):
@@ -120,7 +126,9 @@ class Functions:
         from .python import load_python
 
         made = load_python(alias, spec, self._set_for(alias))
-        made_of = fingerprint.of_file(f"python {spec}", spec.rpartition(":")[0])
+        place = spec.rpartition(":")[0]
+        of = fingerprint.of_file if place.endswith(".py") else fingerprint.of_module
+        made_of = partial(of, f"python {spec}", place)
         if isinstance(made, AggregateSpec):
             self.add_aggregate(alias, made, made_of)
         else:
@@ -172,7 +180,7 @@ class Functions:
         made.on_warning = self._on_warning
         if (letters := self.letters()) is not None:
             made.on_dead_letter = lambda letter: letters.put({"kind": "function", **letter})
-        self.add(made, fingerprint.with_settings(fingerprint.of_model(spec), given))
+        self.add(made, lambda: fingerprint.with_settings(fingerprint.of_model(spec), given))
 
     def add_spec(self, alias: str, spec: str) -> None:
         """Add what `--function ALIAS=SPEC` names: a script, a model, a URL or a Python object."""
