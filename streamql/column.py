@@ -20,6 +20,7 @@ from . import instants
 from .python_values import dump, python_type, revive
 from .text import (
     bytes_of,
+    concatenated,
     first_bytes,
     float_texts,
     loads,
@@ -324,16 +325,12 @@ def concat(columns: Sequence[Column]) -> Column:
     if kinds <= {Type.BIGINT, Type.FLOAT, Type.NUMBER} and kinds not in _ALONE:
         numbers = [n for n in map(_as_number, columns) if n is not None]
         if len(numbers) == len(columns):
-            values = _concat([n.values for n in numbers])
-            return Column(Type.NUMBER, values, _concat([n.integers for n in numbers]))
+            values = concatenated([n.values for n in numbers])
+            return Column(Type.NUMBER, values, concatenated([n.integers for n in numbers]))
     elif len(kinds) == 1:
         kind = kinds.pop()
-        return Column(kind, _concat([c.values.cast(STORAGE[kind]) for c in columns]))
-    return Column(Type.ANY, _concat([c.to_json() for c in columns]))
-
-
-def _concat(arrays: list[Array]) -> Array:
-    return arrays[0] if len(arrays) == 1 else pa.concat_arrays(arrays)
+        return Column(kind, concatenated([c.values.cast(STORAGE[kind]) for c in columns]))
+    return Column(Type.ANY, concatenated([c.to_json() for c in columns]))
 
 
 def _as_number(column: Column) -> Column | None:

@@ -6,12 +6,15 @@ the result itself.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from .errors import DataError
 from .types import DATETIME_MARK, Array
 
 _EVENS: list[pa.Array] = [pa.array(np.arange(0, 131072, 2, dtype=np.int32))]
@@ -172,3 +175,19 @@ def unmark(texts: pa.StringArray) -> pa.StringArray:
     if DATETIME_MARK.encode() not in bytes_of(texts).tobytes():
         return texts
     return pc.replace_substring(texts, DATETIME_MARK, "")
+
+
+def concatenated(arrays: Sequence[Array]) -> Array:
+    """Return arrays of one type one after the other. Raises DataError for too much text."""
+    if len(arrays) == 1:
+        return arrays[0]
+    try:
+        return pa.concat_arrays(arrays)
+    except pa.ArrowInvalid as error:
+        if "overflow" not in str(error):
+            raise
+        # Arrow counts the bytes of texts in 31 bits
+        raise DataError(
+            "more than 2 GB of text would have to be held together",
+            hint="make the window shorter, or select fewer of the fields",
+        ) from None

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from ...batch import Batch
 from ...column import Column, concat, nulls
+from ...errors import DataError
 from ...expressions.evaluate import Evaluation
 from ...expressions.nodes import GROUPED, Aggregation, Expr
 from ...grouping.keys import KeyTable
@@ -70,13 +71,21 @@ class GroupOperator(Operator):
         yield from ()
 
     def on_watermark(self, time: int) -> Iterator[Batch]:
-        found = []
-        for number, keeper in enumerate(self._keepers):
-            closed = keeper.close(time)
-            if closed is not None and len(closed.ends):
-                found.append((number, closed))
-        if found:
-            yield self._batch(found)
+        more = True
+        while more:
+            found = []
+            for number, keeper in enumerate(self._keepers):
+                closed = keeper.close(time)
+                if closed is not None and len(closed.ends):
+                    found.append((number, closed))
+            more = any(keeper.waiting for keeper in self._keepers)
+            if more and len(self._keepers) > 1:
+                raise DataError(
+                    "the arrays of several windows are more than can be held at once",
+                    hint="write a SELECT for each of the windows, with UNION between them",
+                )
+            if found:
+                yield self._batch(found)
         self._tidy()
 
     def _batch(self, found: list[tuple[int, Closed]]) -> Batch:

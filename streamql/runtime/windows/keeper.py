@@ -56,7 +56,16 @@ class Keeper(ABC):
 
     @abstractmethod
     def close(self, time: int) -> Closed | None:
-        """Return the windows that end before `time` and were not returned before."""
+        """Return the windows that end before `time` and were not returned before.
+
+        If these are too many to be held at once they are the first of them, and some are `waiting`:
+        further calls, before all else, return the rest.
+        """
+
+    @property
+    def waiting(self) -> bool:
+        """Whether windows that have been closed were not returned."""
+        return False
 
     @property
     @abstractmethod

@@ -12,6 +12,7 @@ import numpy as np
 from ...column import Column, concat
 from ...errors import RunError
 from ...expressions.nodes import Aggregation
+from ...functions.aggregates.collect import TooMuchText
 from ...grouping.grid import last_window, sessions, windows_of
 from ...grouping.ranges import GroupedTimes, Ranges
 from ...plan.windows import Hopping, Session, Sliding, Snapshot
@@ -29,6 +30,7 @@ class RowKeeper(Keeper):
         super().__init__(aggregations)
         self._chunks: list[Arrivals] = []
         self._closed = BEGIN
+        self._waiting: list[tuple[Arrivals, _Due]] = []  # the last is the next
 
     def add(self, rows: Arrivals) -> None:
         if len(rows.codes):
@@ -53,7 +55,13 @@ class RowKeeper(Keeper):
             ]
         return self._chunks[0]
 
+    @property
+    def waiting(self) -> bool:
+        return bool(self._waiting)
+
     def close(self, time: int) -> Closed | None:
+        if self._waiting:
+            return self._portion()
         since, self._closed = self._closed, time
         if not self._chunks or not self._may_close(since, time):
             return None
@@ -61,7 +69,12 @@ class RowKeeper(Keeper):
         found = self._due(rows, since, time)
         closed = None
         if found is not None and len(found[0]):
-            closed = self._values(rows, found)
+            ends, codes, order, ranges = found
+            by_time = np.lexsort((codes, ends))
+            self._waiting.append(
+                (rows, (ends[by_time], codes[by_time], order, ranges.take(by_time)))
+            )
+            closed = self._portion()
         keep = ~self._done(rows, time)
         if not keep.any():
             self._chunks = []
@@ -69,21 +82,35 @@ class RowKeeper(Keeper):
             self._chunks = [_filtered(rows, keep)]
         return closed
 
+    def _portion(self) -> Closed:
+        """Return the next of the windows that wait: as many as can be held at once."""
+        while True:
+            rows, (ends, codes, order, ranges) = self._waiting.pop()
+            try:
+                return self._values(rows, (ends, codes, order, ranges))
+            except TooMuchText:
+                half = len(ends) // 2
+                if not half:
+                    raise
+            for some in (slice(half, None), slice(None, half)):
+                part = Ranges(ranges.starts[some], ranges.ends[some])
+                self._waiting.append((rows, (ends[some], codes[some], order, part)))
+
     def _values(self, rows: Arrivals, found: _Due) -> Closed:
         ends, codes, order, ranges = found
-        by_time = np.lexsort((codes, ends))
-        ranges = ranges.take(by_time)
         times = rows.times[order]
         values = []
         for columns, aggregation in zip(rows.inputs, self._aggregations, strict=True):
             placed = [c.take(order) for c in columns]
             try:
                 values.append(aggregation.function.over(placed, times, ranges))
+            except TooMuchText as error:
+                raise error.at(aggregation.span) from None
             except RunError as error:
                 if error.event is None and error.row is not None:
                     error.event = int(rows.events[order[error.row]]) or None
                 raise error.at(aggregation.span) from None
-        return Closed(ends[by_time], codes[by_time], values)
+        return Closed(ends, codes, values)
 
     @abstractmethod
     def _due(self, rows: Arrivals, since: int, time: int) -> _Due | None:
