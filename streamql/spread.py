@@ -15,10 +15,21 @@ from .column import Column, combine
 from .extract import extract
 from .python_values import dump
 from .rows import RecordRows, Rows, find
-from .text import loads, mask_of
+from .text import first_bytes, loads, mask_of
 from .types import Type
 
 Item = tuple[str | None, "Column | Rows"]
+
+
+def fields_of(values: Column) -> RecordRows:
+    """Return the values as rows to be spread; NULL and what is no record have no fields."""
+    if values.type is Type.RECORD:
+        return RecordRows(values)
+    if values.type is not Type.ANY:
+        return RecordRows(Column(Type.RECORD, pa.nulls(len(values), pa.string())))
+    other = pa.array(first_bytes(values.values) != ord("{"))
+    texts = pc.if_else(other, pa.scalar(None, pa.string()), values.values)
+    return RecordRows(Column(Type.RECORD, texts))
 
 
 class SpreadRows(Rows):
@@ -35,7 +46,7 @@ class SpreadRows(Rows):
     @classmethod
     def of_columns(cls, items: Sequence[tuple[str | None, Column]], count: int) -> SpreadRows:
         """Return rows in which unnamed columns are records to be spread."""
-        return cls([(n, c if n is not None else RecordRows(c)) for n, c in items], count)
+        return cls([(n, c if n is not None else fields_of(c)) for n, c in items], count)
 
     def __len__(self) -> int:
         return self._count
@@ -61,7 +72,7 @@ class SpreadRows(Rows):
 
     def record(self) -> Column:
         if len(self._items) == 1 and isinstance(self._items[0][1], Rows):
-            whole = self._items[0][1].record().values
+            whole = _records(self._items[0][1])
             return Column(Type.RECORD, whole.fill_null("{}") if whole.null_count else whole)
         if self._count == 0:
             return Column(Type.RECORD, pa.array([], pa.string()))
@@ -71,7 +82,7 @@ class SpreadRows(Rows):
         clash = np.zeros(self._count, bool)
         for name, value in self._items:
             if isinstance(value, Rows):
-                texts = pc.fill_null(value.record().values, "{}")
+                texts = pc.fill_null(_records(value), "{}")
                 for other in names:
                     label = orjson.dumps(other).decode()
                     clash |= mask_of(pc.match_substring(texts, label, ignore_case=True))
@@ -91,7 +102,7 @@ class SpreadRows(Rows):
         rows = np.flatnonzero(clash)
         index = pa.array(rows)
         lists = [
-            loads(v.record().values.take(index))
+            loads(_records(v).take(index))
             if isinstance(v, Rows)
             else loads(v.to_json().take(index))
             for _, v in self._items
@@ -102,6 +113,11 @@ class SpreadRows(Rows):
         fixed = np.asarray(whole.to_numpy(zero_copy_only=False), object)
         fixed[rows] = merged
         return Column(Type.RECORD, pa.array(fixed, pa.string()))
+
+
+def _records(rows: Rows) -> pa.StringArray:
+    """Return one record a row as JSON text; of a relation with no row at all, only NULLs."""
+    return fields_of(rows.record()).record().values
 
 
 def _merge(names: Sequence[str | None], values: Sequence[Any]) -> dict[str, Any]:

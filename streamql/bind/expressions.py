@@ -210,7 +210,28 @@ def _case(node: ast.Case, scope: Scope) -> Case:
         unknown_value(node.span) if node.otherwise is None else bind_value(node.otherwise, scope)
     )
     kinds = {r.type for _, r in branches} | {otherwise.type}
-    return Case(common_type(kinds), node.span, tuple(branches), otherwise)
+    want = _promoted(kinds)
+    branches = [(condition, _as_type(result, want)) for condition, result in branches]
+    return Case(want or common_type(kinds), node.span, tuple(branches), _as_type(otherwise, want))
+
+
+def _promoted(kinds: set[Type]) -> Type | None:
+    """Return the type that all branches of a CASE get: the highest, if all are numbers or bits.
+
+    Types are compared where the query alone tells them; None where the branches stay as they are.
+    """
+    some = kinds - {Type.NULL}
+    if len(some) < 2:
+        return None
+    if Type.FLOAT in some and some <= {Type.BIT, Type.BIGINT, Type.NUMBER, Type.FLOAT}:
+        return Type.FLOAT
+    return Type.BIGINT if some == {Type.BIT, Type.BIGINT} else None
+
+
+def _as_type(value: Expr, want: Type | None) -> Expr:
+    if want is None or value.type in (want, Type.NULL):
+        return value
+    return Cast(want, value.span, value, lenient=False)
 
 
 def common_type(kinds: set[Type]) -> Type:

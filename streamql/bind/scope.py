@@ -59,6 +59,10 @@ class Source:
         return Field(kind, span, self.key, path)
 
 
+_NOW = "current_timestamp"
+"""A function that other dialects call without brackets: here it does not exist."""
+
+
 def refuse(error: CompileError) -> None:
     """Let the first mistake be the only one."""
     raise error
@@ -135,6 +139,12 @@ class Scope:
             return holding[0].field(names)
         if len(names) == 1 and self.environment.step(first.text) is not None:
             return None
+        if len(names) == 1 and first.text.lower() == _NOW and not first.quoted:
+            raise BindError(
+                f"unknown function {first.text}",
+                path.span,
+                f"System.Timestamp() is the time of the event; a column is written [{first.text}]",
+            )
         open_sources = [s for s in self.sources if s.shape.columns is None and not s.aliased]
         if len(open_sources) == 1:
             return open_sources[0].field(names)

@@ -217,6 +217,7 @@ class Sources:
         alias = node.alias.text
         if any(s.alias.lower() == alias.lower() for s in sources):
             raise BindError(f"the name {alias} is taken", node.alias.span)
+        _refuse_element_as_time(node.source, alias)
         shape = Shape() if function is not None else Shape(_ELEMENTS[name], tuple(_ELEMENTS[name]))
         if function is not None and function.columns is not None:
             shape = Shape(dict.fromkeys(function.columns, Type.ANY), function.columns)
@@ -234,6 +235,24 @@ class Sources:
             "there is " + ", ".join(known[:8]) if known else f"give it with --input {name}=FILE"
         )
         return BindError(f"unknown input {name}", node.name.span, hint)
+
+
+def _refuse_element_as_time(node: ast.Source, alias: str) -> None:
+    """Raise BindError when TIMESTAMP BY below an APPLY names the APPLY's element."""
+    for part in _parts(node):
+        if not isinstance(part, ast.TimestampBy):
+            continue
+        for path in _parts(part):
+            if (
+                isinstance(path, ast.Path)
+                and len(path.names) > 1
+                and path.names[0].text.lower() == alias.lower()
+            ):
+                raise BindError(
+                    f"{alias} is made by APPLY, and TIMESTAMP BY comes before it",
+                    path.span,
+                    "name a field of the event",
+                )
 
 
 def _is_system_timestamp(node: ast.Call) -> bool:

@@ -135,6 +135,7 @@ FORMS = (
             "CASE value WHEN value THEN value [WHEN ...] ELSE value END",
         ),
         """The value after the first WHEN that holds, else the one after ELSE, which is required.
+    Where the query tells that the branches are numbers, all have the highest of their types.
 
     sql> CASE WHEN 7 > 5 THEN 'high' ELSE 'low' END
     'high'
@@ -142,6 +143,8 @@ FORMS = (
     2
     sql> CASE NULL WHEN NULL THEN 1 ELSE 0 END
     0
+    sql> GetType(CASE WHEN 7 > 5 THEN 1 ELSE 2.5 END)
+    'float'
     """,
     ),
     Form(

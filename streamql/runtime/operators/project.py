@@ -8,8 +8,8 @@ from ...batch import Batch
 from ...column import Column
 from ...expressions.evaluate import Evaluation
 from ...expressions.nodes import Expr, Whole
-from ...rows import ColumnRows, RecordRows, Rows
-from ...spread import SpreadRows
+from ...rows import ColumnRows, Rows
+from ...spread import SpreadRows, fields_of
 from ..operator import Operator
 
 
@@ -30,7 +30,7 @@ class ProjectOperator(Operator):
             if name is None and isinstance(expr, Whole):
                 items.append((None, batch.relations[expr.relation]))
             elif name is None:
-                items.append((None, RecordRows(values.column(expr))))
+                items.append((None, fields_of(values.column(expr))))
             else:
                 items.append((name, values.column(expr)))
         return [batch.only(SpreadRows(items, batch.count))]
