@@ -154,7 +154,7 @@ def test_the_lock_of_a_dead_process_is_free(tmp_path):
 
 @pytest.mark.parametrize("file", ["state.arrow", "manifest.json"])
 def test_damaged_files_are_passed_over(file, store, tmp_path):
-    """Every 97th byte flipped, and the file cut there: the checkpoint before is taken."""
+    """Every 997th byte flipped, and the file cut there: the checkpoint before is taken."""
     run = begun(tmp_path, TASKS["tumbling"], stop=7, store=store)
     expected = undisturbed(TASKS["tumbling"], tmp_path)
     kept = tmp_path / "kept"

@@ -36,6 +36,9 @@ class KilledJob:
         disturb: called at each kill: what else goes wrong then.
         place: the URI of the checkpoints, if they are not in a directory.
         paths: returns what is there.
+        prelude: Python that the process runs first.
+        wrapper: the command that runs it, if any.
+        limit: called in the process before all else.
     """
 
     folder: Path
@@ -46,6 +49,9 @@ class KilledJob:
     disturb: Callable[[random.Random], None] | None = None
     place: str = ""
     paths: Callable[[], list[str]] | None = None
+    prelude: str = ""
+    wrapper: tuple[str, ...] = ()
+    limit: Callable[[], None] | None = None
     kills: int = 0
 
     def __post_init__(self) -> None:
@@ -59,60 +65,53 @@ class KilledJob:
             for name, uri in self.outputs.items()
         ]
         code = (
-            f"import sys; sys.path.insert(0, {str(ROOT)!r}); from streamql.cli import main; main()"
+            f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{self.prelude}\n"
+            "from streamql.cli import main; main()"
         )
-        return [sys.executable, "-c", code, "run", "-q", self.query, *given, *self.flags, *more]
+        run = [sys.executable, "-c", code, "run", "-q", self.query, *given, *self.flags, *more]
+        return [*self.wrapper, *run]
 
     def whole(self) -> None:
         """Run without checkpoints and without trouble."""
-        done = self._run()
+        done = self.run()
         assert done.returncode == 0, done.stderr
 
     def survive(self, seed: int, kills: int = KILLS) -> None:
         """Kill the job so many times, each time a moment after it went on, then let it end."""
-        chance = random.Random(seed)
-        flags = (
-            "--checkpoint",
-            self.place or str(self.checkpoints),
-            "--set",
-            "checkpoint_interval=20ms",
-        )
-        for _ in range(kills):
-            if not self._killed(chance, flags):
-                break
-        done = self._run(*flags)
+        self.kill(seed, kills)
+        done = self.run(*self.saving)
         assert done.returncode == 0, f"seed {seed}, after {self.kills} kills: {done.stderr}"
-        assert self.kills == kills, f"seed {seed}: the job ended after {self.kills} kills"
+
+    def kill(self, seed: int, kills: int) -> None:
+        """Kill the job so many times, each time a moment after it went on."""
+        chance = random.Random(seed)
+        for _ in range(kills):
+            assert self._killed(chance), f"seed {seed}: the job ended after {self.kills} kills"
+
+    @property
+    def saving(self) -> tuple[str, ...]:
+        """The flags for checkpoints as often as may be."""
+        place = self.place or str(self.checkpoints)
+        return ("--checkpoint", place, "--set", "checkpoint_interval=20ms")
 
     @property
     def checkpoints(self) -> Path:
         """The folder of the checkpoints."""
         return self.folder / "checkpoints"
 
-    def _killed(self, chance: random.Random, flags: tuple[str, ...]) -> bool:
+    def _killed(self, chance: random.Random) -> bool:
         """Start the job and kill it; tell whether it was still there to be killed."""
-        before = self._newest()
-        log = self.folder / "log"
-        with log.open("wb") as out:
-            process = subprocess.Popen(
-                self.command(*flags),
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                cwd=self.folder,
-                env=_ENVIRONMENT,
-            )
+        before = self.newest()
+        process = self.start(*self.saving)
         # now and then while it starts or takes up its state, else once it has gone on
         if chance.random() < 0.15:
             time.sleep(chance.uniform(0, 0.4))
         else:
-            end = time.monotonic() + _PATIENCE
-            while self._newest() == before and process.poll() is None:
-                assert time.monotonic() < end, f"no progress: {log.read_text()}"
-                time.sleep(0.002)
+            self.wait(lambda: self.newest() != before or process.poll() is not None)
             time.sleep(chance.uniform(*_MOMENTS))
         process.kill()
         status = process.wait()
-        assert status in (0, -9), f"exit {status}: {log.read_text()}"
+        assert status in (0, -9), f"exit {status}: {self.log.read_text()}"
         if status == 0:
             return False
         self.kills += 1
@@ -120,7 +119,33 @@ class KilledJob:
             self.disturb(chance)
         return True
 
-    def _run(self, *flags: str) -> subprocess.CompletedProcess[str]:
+    @property
+    def log(self) -> Path:
+        """What a process says that was started."""
+        return self.folder / "log"
+
+    def start(self, *flags: str) -> subprocess.Popen[bytes]:
+        """Start the job as a process."""
+        with self.log.open("wb") as out:
+            return subprocess.Popen(
+                self.command(*flags),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                cwd=self.folder,
+                env=_ENVIRONMENT,
+                preexec_fn=self.limit,
+            )
+
+    def wait(self, holds: Callable[[], bool]) -> None:
+        """Wait until something holds, as it must in time."""
+        end = time.monotonic() + _PATIENCE
+        while not holds():
+            assert time.monotonic() < end, f"no progress: {self.log.read_text()}"
+            time.sleep(0.002)
+
+    def run(self, *flags: str) -> subprocess.CompletedProcess[str]:
+        """Run the job to its end, whatever that is."""
         return subprocess.run(
             self.command(*flags),
             capture_output=True,
@@ -128,9 +153,11 @@ class KilledJob:
             cwd=self.folder,
             env=_ENVIRONMENT,
             timeout=300,
+            preexec_fn=self.limit,
         )
 
-    def _newest(self) -> str:
+    def newest(self) -> str:
+        """Return the name of the newest checkpoint; nothing if there is none."""
         try:
             names = os.listdir(self.checkpoints) if self.paths is None else self.paths()
         except OSError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import signal
 import socket
 import sqlite3
 import subprocess
@@ -237,26 +236,3 @@ def letters(done: KilledJob) -> list[tuple]:
     assert {letter["kind"] for letter in found} == {"input", "function", "output"}
     here = str(done.folder)
     return sorted((n["event"], n["kind"], n["reason"].replace(here, ""), n["text"]) for n in found)
-
-
-# -- a process that is stopped for a while --------------------------------------------------------
-
-
-def test_a_process_that_is_held_up_goes_on(tmp_path):
-    """SIGSTOP, as a laptop that is closed: the clock goes on, the process does not."""
-    events = written(tmp_path)
-    whole = job(tmp_path / "whole", "tumbling", events)
-    whole.whole()
-    held = job(tmp_path / "held", "tumbling", events)
-    seconds = float(os.environ.get("STREAMQL_HELD", "1"))
-    process = subprocess.Popen(
-        held.command("--checkpoint", str(held.checkpoints), "--set", "checkpoint_interval=20ms"),
-        stderr=subprocess.DEVNULL,
-    )
-    while not held.checkpoints.exists() and process.poll() is None:
-        time.sleep(0.002)
-    process.send_signal(signal.SIGSTOP)
-    time.sleep(seconds)
-    process.send_signal(signal.SIGCONT)
-    assert process.wait() == 0
-    assert rows(held) == rows(whole)

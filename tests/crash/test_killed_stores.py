@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -57,14 +56,13 @@ def test_a_second_job_is_refused(s3, events, tmp_path):
     place = f"shared-{tmp_path.name}"
     first = job(tmp_path / "first", s3, place, events)
     flags = ("--checkpoint", first.place)
-    command = [*first.command(*flags), "--follow"]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as running:
+    with first.start(*flags, "--follow") as running:
         end = time.monotonic() + 60
         while not any(path.startswith("owner-") for path in s3.paths(place)):
             assert time.monotonic() < end
             time.sleep(0.05)
         second = job(tmp_path / "second", s3, place, events)
-        refused = subprocess.run(second.command(*flags), capture_output=True, text=True)
+        refused = second.run(*flags)
         assert refused.returncode == 2
         assert f"in use by another job (process {running.pid} on " in refused.stderr
         assert "ecret" not in refused.stderr
