@@ -163,7 +163,8 @@ class World:
 
     def _until(self, command: str, endless: dict[str, Any]) -> tuple[int, str]:
         self._said.unlink(missing_ok=True)
-        process = self._start(command)
+        # the shell is there until the command has ended, and tells its exit code
+        process = self._start(f"trap : INT\n{command}\nexit $?")
         assert process.stdin
         if "stdin" in endless:
             process.stdin.write((self.at / endless["stdin"]).read_bytes())
