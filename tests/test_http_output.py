@@ -114,7 +114,7 @@ def test_a_request_is_repeated_with_its_key():
         (
             Reply(b"no\n such field", 400),
             r"answered 400 Bad Request: no such field; 2 rows",
-            None,
+            "output_errors=drop",
             False,
         ),
         (Reply(b"", 401), "answered 401 Unauthorized", "key=env:NAME", False),

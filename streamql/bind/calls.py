@@ -165,7 +165,7 @@ def _user_function(node: ast.Call, scope: Scope, bind: Bind) -> Call:
     try:
         kind = function.check([a.type for a in bound], node.span, [a.span for a in bound])
     except UsageError as error:  # a model that is looked at when it is called first
-        raise BindError(error.message, node.span, error.hint) from error
+        raise error.at(node.span) from None
     return Call(kind, node.span, function, bound)
 
 

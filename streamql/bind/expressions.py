@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from ..errors import BindError, CompileError, Span
+from ..errors import BindError, CompileError, Span, UsageError
 from ..expressions.nodes import (
     Call,
     Case,
@@ -45,7 +45,10 @@ def bind_value(node: ast.Expr, scope: Scope) -> Expr:
     """
     try:
         return _value(node, scope)
-    except CompileError as error:  # not `attempt`: expressions nest deeply, and frames are few
+    except (
+        CompileError,
+        UsageError,
+    ) as error:  # not `attempt`: expressions nest deeply, and frames are few
         scope.environment.report(error)
     for part in _parts(node):
         bind_value(part, scope)

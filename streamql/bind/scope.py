@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from ..errors import BindError, CompileError, Span, suggest
+from ..errors import BindError, CompileError, Span, UsageError, suggest
 from ..expressions.nodes import Expr, Field, Whole
 from ..functions.registry import Registry
 from ..plan.nodes import Plan, Shape
@@ -63,7 +63,7 @@ _NOW = "current_timestamp"
 """A function that other dialects call without brackets: here it does not exist."""
 
 
-def refuse(error: CompileError) -> None:
+def refuse(error: CompileError | UsageError) -> None:
     """Let the first mistake be the only one."""
     raise error
 
@@ -85,7 +85,7 @@ class Environment:
     reference_steps: dict[str, str] = field(default_factory=dict)
     looked_up: dict[str, None] = field(default_factory=dict)
     tables: dict[str, Columns] = field(default_factory=dict)
-    report: Callable[[CompileError], None] = refuse
+    report: Callable[[CompileError | UsageError], None] = refuse
 
     def attempt(self, bind: Callable[[], T], instead: Callable[[], T]) -> T:
         """Return what `bind` gives; `instead`, once its mistake is reported."""

@@ -37,6 +37,8 @@ def bindings(flag: str, values: Iterable[str]) -> tuple[str | None, dict[str, st
     taken: set[str] = set()
     for value in values:
         name, uri = split_name(value)
+        if "\\" in uri and flag != "--output":
+            uri = _here(uri)
         if not uri:
             raise UsageError(f"{flag} {value}: the URI is empty", hint="write NAME=URI")
         if name is None:
@@ -52,6 +54,13 @@ def bindings(flag: str, values: Iterable[str]) -> tuple[str | None, dict[str, st
         taken.add(name.lower())
         named[name] = uri
     return plain, named
+
+
+def _here(path: str) -> str:
+    """Return a path that may be written as on Windows as it is written here."""
+    from ..projects.files import here
+
+    return here(Path(), path)
 
 
 def references(values: Iterable[str]) -> dict[str, str]:
@@ -103,7 +112,10 @@ def present(**flags: str | None) -> dict[str, str]:
 def functions(values: Iterable[str]) -> dict[str, str]:
     """Return `--function ALIAS=SPEC` by alias; `udf.` or `uda.` may stand before the alias."""
     found = pairs("--function", "ALIAS=SPEC", values)
-    aliases = {re.sub(r"^ud[af]\.", "", key, flags=re.IGNORECASE): v for key, v in found.items()}
+    aliases = {
+        re.sub(r"^ud[af]\.", "", key, flags=re.IGNORECASE): _here(v) if "\\" in v else v
+        for key, v in found.items()
+    }
     for alias in aliases:
         if not re.fullmatch(r"[^\W\d]\w*", alias):
             raise UsageError(f"--function {alias}=...: {alias!r} is no function name")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,10 @@ def show_command(directory: str, epoch: int | None) -> None:
     except Damaged as error:
         raise UsageError(f"checkpoint {chosen} is damaged: {error}") from None
     except NewerVersion as error:
-        raise UsageError(f"checkpoint {chosen} is of version {error} of the format") from None
+        raise UsageError(
+            f"checkpoint {chosen} was written by a newer streamql: version {error} of the format",
+            hint="install that version to look at it",
+        ) from None
     for line in _shown(manifest):
         click.echo(line)
 
@@ -81,6 +85,8 @@ def _store(directory: str) -> Store:
     from ..errors import UsageError
     from ..runtime.store import Store, open_storage
 
+    if os.path.isfile(directory):
+        raise UsageError(f"{directory} is no folder", hint="give the place of --checkpoint")
     store = Store(open_storage(directory), 1, lambda _: None)
     if not store.epochs():
         raise UsageError(

@@ -64,7 +64,10 @@ def probe_command(url: str, settings: tuple[str, ...], alias: str) -> None:
     finally:
         loop.close()
     if learned.asked and all(reply.status is None for _, reply in learned.asked):
-        raise FunctionError(f"{shown_url(url)} {learned.asked[0][1].said}")
+        raise FunctionError(
+            f"{shown_url(url)} {learned.asked[0][1].said}",
+            hint="see that the model's server runs, and at this address",
+        )
     click.echo()
     click.echo(report(alias, learned, given))
 

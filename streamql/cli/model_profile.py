@@ -110,7 +110,7 @@ def profile_command(
         body = f": {' '.join(failure.body.split())[:500]}" if failure.body else ""
         raise FunctionError(
             f"udf.{alias}: {_target(model, function)} {failure.cause}{body}; rows of {sample}",
-            hint=failure.hint,
+            hint=failure.hint or "see that the rows of the sample are what the model takes",
         ) from None
     finally:
         loop.close()

@@ -246,8 +246,11 @@ class HttpSink(StagedSink):
         except (aiohttp.ClientError, OSError) as error:
             cause, certificate = what_broke(error)
             retry = Retry.NEVER if certificate else Retry.UNLIMITED
-            hint = "a private authority's certificate is given with ca_file=PATH"
-            return self._hidden(cause), retry, None, hint if certificate else None, 0
+            hint: str | None = "a private authority's certificate is given with ca_file=PATH"
+            down = "see that the server runs; --set output_errors=retry waits for it"
+            if not certificate:
+                hint = down if cause.startswith("cannot be reached") else None
+            return self._hidden(cause), retry, None, hint, 0
 
     def _refused(self, status: int, answer: bytes) -> str:
         said = self._hidden(" ".join(answer.decode("utf-8", "replace").split()))
@@ -273,6 +276,8 @@ _OF_ROWS = frozenset({400, 409, 413, 422})
 _HINTS = {
     401: "give the key with key=env:NAME or header.NAME=env:NAME",
     403: "give the key with key=env:NAME or header.NAME=env:NAME",
+    400: "--set output_errors=drop goes on without rows that are not taken",
+    422: "--set output_errors=drop goes on without rows that are not taken",
     413: "send less at a time: max_rows=100 or max_bytes=100kB",
 }
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..bind.scope import Environment
 from ..bind.script import bind_script, input_names
-from ..errors import CompileError, Span
+from ..errors import CompileError, Span, UsageError
 from ..optimize.driver import optimize
 from ..plan.nodes import Job
 from ..settings import Settings
@@ -51,7 +51,7 @@ def check(
     script = read.script
     if not (script.statements or script.steps or script.tables):
         return found
-    errors: list[CompileError] = []
+    errors: list[CompileError | UsageError] = []
     known, opened = with_open_inputs(script, replace(environment, report=errors.append))
     assumed = known.references - environment.references
     job = bind_script(script, known)
@@ -81,7 +81,7 @@ _NEED_ALL = frozenset({"unused_step", "output_columns_differ"})
 """Rules that would be wrong about a script of which a part is missing."""
 
 
-def _optimize(job: Job, errors: list[CompileError]) -> None:
+def _optimize(job: Job, errors: list[CompileError | UsageError]) -> None:
     try:
         optimize(job)
     except CompileError as error:

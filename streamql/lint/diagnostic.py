@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..errors import CompileError, ParseError, Span, StreamqlError
+from ..errors import CompileError, ParseError, Span, StreamqlError, UsageError
 
 ERROR = "error"
 WARNING = "warning"
@@ -25,7 +25,7 @@ class Diagnostic:
     hint: str | None = None
 
     @classmethod
-    def of_error(cls, error: CompileError) -> Diagnostic:
+    def of_error(cls, error: CompileError | UsageError) -> Diagnostic:
         """Return an error of the compiler as a finding."""
         code = "syntax" if isinstance(error, ParseError) else "bind"
         return cls(ERROR, code, error.message, error.span, error.hint)

@@ -52,6 +52,14 @@ def need(folder: Path, written: str, said_by: Path) -> Path:
     )
 
 
+def here(folder: Path, written: str) -> str:
+    """Return a path, or a URI, with slashes where it has backslashes and is not there with them."""
+    if "\\" not in written or (folder / written).exists():
+        return written
+    path, mark, options = written.partition("?")
+    return path.replace("\\", "/") + mark + options
+
+
 def near(path: str) -> str | None:
     """Return a hint about what is there instead of a missing file."""
     parent, name = os.path.split(path)

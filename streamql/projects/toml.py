@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
-from .files import need, read_text
+from .files import here, need, read_text
 from .project import Function, Project, SpecFunction
 
 NAME = "streamql.toml"
@@ -100,12 +100,14 @@ def _uris(folder: Path, table: Mapping[str, Any]) -> dict[str, str]:
 
 def uri_from(folder: Path, uri: str) -> str:
     """Return a URI with a path that counts from a folder."""
-    return uri if uri == "-" or uri.startswith("-?") or "://" in uri else str(folder / uri)
+    if uri == "-" or uri.startswith("-?") or "://" in uri:
+        return uri
+    return str(folder / here(folder, uri))
 
 
 def spec_from(folder: Path, spec: str) -> str:
     """Return a function's SPEC with a path that counts from the folder."""
-    file, colon, name = spec.partition(":")
+    file, colon, name = here(folder, spec).partition(":")
     if "://" in spec or not (folder / file).exists():
         return spec
     return f"{folder / file}{colon}{name}"

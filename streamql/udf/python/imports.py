@@ -55,8 +55,13 @@ def load_python(
     found = getattr(module, name, None)
     if found is None:
         known = [key for key, value in vars(module).items() if callable(value)]
+        own = [
+            key for key in known if getattr(vars(module)[key], "__module__", "") == module.__name__
+        ]
+        listed = f"there is {', '.join(own[:8])}" if own else "it defines no function"
         raise UsageError(
-            f"{place} has no {name}, which is to be udf.{alias}", hint=suggest(name, known)
+            f"{place} has no {name}, which is to be udf.{alias}",
+            hint=suggest(name, known) or listed,
         )
     if not callable(found):
         raise UsageError(f"{place}: {name} is no function, it is a {type(found).__name__}")

@@ -171,7 +171,11 @@ class HttpTransport(Transport):
         if certificate:
             hint = "a private authority's certificate is given with the setting ca_file"
             return Failure(cause, Retry.NEVER, label="connection", hint=hint)
-        return Failure(self.hidden(cause), Retry.UNLIMITED, label="connection")
+        down = cause.startswith("cannot be reached")
+        hint = "see that the model's server runs; streamql model probe URL asks it"
+        return Failure(
+            self.hidden(cause), Retry.UNLIMITED, label="connection", hint=hint if down else None
+        )
 
     async def close(self) -> None:
         if self._client is not None:

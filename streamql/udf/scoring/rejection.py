@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ...column import Column
 from ...errors import FunctionError
+from ...network.retry import Retry
 from .answers import repeated
 from .batch import Batch
 from .failure import Failure, shortened
@@ -106,8 +107,10 @@ class Rejections:
                 f"set {self._alias}.on_error to null, default: VALUE, skip or dead_letter "
                 "to go on without such rows"
             )
-        if hint is None and "cannot be reached" in failure.cause:
-            hint = "see that the model's server runs; streamql model probe URL asks it"
+        if hint is None and failure.retry is not Retry.NEVER:
+            hint = (
+                f"{self._alias}.max_retries and {self._alias}.total_timeout let it be tried longer"
+            )
         return FunctionError(message, hint=hint, event=batch.event(start))
 
     def _letter(self, batch: Batch[Any], row: int, failure: Failure) -> Letter:

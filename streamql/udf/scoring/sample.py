@@ -30,8 +30,9 @@ def read_sample(path: str, content: bytes) -> list[str]:
         try:
             rows.append(orjson.dumps(orjson.loads(line)).decode())
         except orjson.JSONDecodeError as error:
+            said = error.msg.partition(": line ")[0]
             raise UsageError(
-                f"{path}: line {number:,} is not JSON: {error}",
+                f"{path}: line {number:,} is not JSON: {said} (character {error.pos + 1})",
                 hint="a sample has one row in each line, as the model gets it: "
                 '[1, "Mon"] or {"a": 1, "b": "Mon"}',
             ) from None
