@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from .connectors.contract import Position, Source, last_event
 from .connectors.following import Following
 from .connectors.memory import MemorySource
 from .connectors.reading import Reading, ReadingWithout
+from .connectors.uri import parse_uri
 from .connectors.versions import OneVersion, Versions, versions_of
 from .errors import InternalError, UsageError, suggest
 from .formats.decoded import Decoded
@@ -91,8 +93,21 @@ class Inputs:
             return False
 
     def refuse_overwritten(self, names: Iterable[str], outputs: Mapping[str, Any]) -> None:
-        """Raise UsageError when one of these inputs reads a file that an output writes."""
+        """Raise UsageError when one of these inputs reads a file that an output writes, or when the
+        dead letters go to a file of either."""
+        letters = self._settings.dead_letters
+        for output, uri in outputs.items():
+            if letters is not None and isinstance(uri, str) and _is_file(uri, letters):
+                raise UsageError(
+                    f"the output {output} and the dead letters are one file: {letters}",
+                    hint="give each a file of its own",
+                )
         for name in names:
+            if letters is not None and self.reads(name, letters):
+                raise UsageError(
+                    f"the dead letters would go to the file of the input {name}: {letters}",
+                    hint="--set dead_letters=ANOTHER",
+                )
             for output, uri in outputs.items():
                 if isinstance(uri, str) and self.reads(name, uri):
                     raise UsageError(
@@ -175,6 +190,12 @@ class Inputs:
         if without is None:
             return lambda position: Reading(self._inputs[name].make(), position)
         return lambda position: ReadingWithout(self._inputs[name].make(), without, position)
+
+
+def _is_file(uri: str, path: str) -> bool:
+    """Tell whether a URI is that of a file at this path."""
+    found = parse_uri(uri)
+    return found.scheme == "file" and os.path.realpath(found.path) == os.path.realpath(path)
 
 
 def _of_uri(uri: str, settings: Settings, warn: Callable[[str], None]) -> Input:

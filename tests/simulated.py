@@ -129,10 +129,20 @@ class _StallingReader(Reader):
 # -- outputs --------------------------------------------------------------------------------------
 
 
+ODD = "the output of the simulation takes no such row"
+
+
+def is_odd(line: str) -> bool:
+    """Tell whether outputs that may drop rows do not take this one."""
+    return '"v":7' in line
+
+
 class Disk:
-    """What outlives a crash: rows that were written, as lines; in a table, how many of each job."""
+    """What outlives a crash: rows that were written, as lines; in a table, how many of each job,
+    and which of them it refused."""
 
     def __init__(self) -> None:
+        self.refused: set[tuple[str | None, int]] = set()
         self.lines: list[str] = []
         self.stored: dict[str | None, int] = {}
 
@@ -164,6 +174,9 @@ class TruncatedSink(Sink):
     def _add(self, encoded: bytes | pa.Buffer) -> None:
         failing(self._world, self.name, "write", 0.1)
         lines = bytes(encoded).decode().splitlines()
+        for row, line in enumerate(lines if self.dropping else ()):
+            if is_odd(line):
+                raise OutputError(ODD, row=row)
         half = len(lines) // 2
         self.disk.lines += lines[:half]
         if self._world.strikes("sink torn", 0.1):
@@ -224,9 +237,12 @@ class StoringSink(staged.StagedSink):
         new = [
             line for p in staged.missing(parts, base, stored) for line in p.arrays[0].to_pylist()
         ]
-        self.disk.lines += new
+        odd = [row for row, line in enumerate(new, stored) if self.dropping and is_odd(line)]
+        self.disk.lines += [line for row, line in enumerate(new, stored) if row not in odd]
         self.disk.stored[self.job] = stored + len(new)
-        return ()
+        self.disk.refused |= {(self.job, row) for row in odd}
+        rows = range(base, base + sum(map(len, parts)))
+        return [(row, ODD) for row in rows if (self.job, row) in self.disk.refused]
 
     def _text(self, part: staged.Part, row: int) -> str:
         return part.arrays[0][row].as_py()

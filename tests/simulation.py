@@ -10,12 +10,15 @@ The job is the real one; its threads take turns by chance (`lockstep`), and its 
 
 from __future__ import annotations
 
+import json
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from threading import Event
 from typing import Any
 
-from checkpointed import TASKS, Crash, Task
+from checkpointed import TASKS, Crash, Task, events
 from fakes import FakeRemote
 from simulated import SINKS, Disk, Shelf, StallingSource, TruncatedSink, World
 
@@ -38,6 +41,21 @@ JOBS = {
     for name, task in TASKS.items()
 }
 """The jobs of the simulation: short ones, so that there can be many."""
+
+
+def _picky(value: int) -> int:
+    if value % 5 == 1:
+        raise ValueError("one of five")
+    return value
+
+
+JOBS["letters"] = Task(
+    "SELECT id, udf.picky(v) AS v INTO o FROM a TIMESTAMP BY t; "
+    "SELECT id, v INTO p FROM a TIMESTAMP BY t WHERE v > 3",
+    {"a": [{**e, "t": "once"} if e["id"] % 9 == 4 else e for e in events(60)]},
+    {"input_errors": "dead_letter", "function_errors": "dead_letter", "output_errors": "drop"},
+    functions=lambda engine: engine.function(_picky, name="picky"),
+)
 LIVE = {"late_arrival": "60d"}
 """With live inputs the clock may be anywhere within this behind the events, and rows are the same."""
 
@@ -54,10 +72,14 @@ class Kind:
         task = self.task
         self.outputs = [name for name in ("o", "p") if f"INTO {name} " in task.query]
         settings = {"max_memory": "off", "max_state": "off", "output_errors": "retry"}
-        more = LIVE if self.live else {}
+        more = dict(LIVE) if self.live else {}
+        self._folder = tempfile.TemporaryDirectory(prefix="streamql-letters-")
+        self.dead = Path(self._folder.name) / "dead.jsonl"
+        if "dead_letter" in task.settings.values():
+            more["dead_letters"] = str(self.dead)
         self.world = World(None)
         self.engine = streamql.Engine(
-            now=lambda: self.world.clock(), **{**task.settings, **settings, **more}
+            now=lambda: self.world.clock(), **{**settings, **task.settings, **more}
         )
         self.engine.on_warning = lambda _: None
         self.sources = {n: StallingSource(n, rows, self.live) for n, rows in task.inputs.items()}
@@ -67,10 +89,27 @@ class Kind:
         if task.remote is not None:
             self.remote = FakeRemote("score", self._answer)
             self.engine.add_function(self.remote)
+        if task.functions is not None:
+            task.functions(self.engine)
         self.plan = self.engine._compile(task.query)
         self.identity = identity_of(
             task.query, self.engine.settings, self.engine.functions.made_of()
         )
+
+    def forget_letters(self) -> None:
+        """Begin with an empty file of dead letters."""
+        if self.dead.exists():
+            self.dead.write_bytes(b"")
+
+    def letters(self) -> dict[str, list[str]]:
+        """Return what the dead letters are of, sorted: blocks have other sizes each time."""
+        if not self.dead.exists():
+            return {}
+        found = [json.loads(line) for line in self.dead.read_text().splitlines()]
+        kinds = (n.get("output") or n.get("input") or n["function"] for n in found)
+        return {
+            "dead letters": sorted(f"{k} {n['event']}" for k, n in zip(kinds, found, strict=True))
+        }
 
     def _answer(self, value: Any) -> Any:
         assert self.task.remote is not None
@@ -120,8 +159,9 @@ def undisturbed(task: Task) -> dict[str, list[str]]:
     kind, world = kind_of(task), World(None)
     disks = {name: Disk() for name in kind.outputs}
     sinks = {name: TruncatedSink(name, disk, world) for name, disk in disks.items()}
+    kind.forget_letters()
     assert kind.run(world, sinks, None)
-    return {name: disk.lines for name, disk in disks.items()}
+    return {**{name: disk.lines for name, disk in disks.items()}, **kind.letters()}
 
 
 @dataclass
@@ -147,6 +187,7 @@ def survive(seed: int, tasks: Sequence[Task] = tuple(JOBS.values())) -> Story:
     sink_of = world.chance.choice(SINKS)
     shelf = Shelf(world)
     disks = {name: Disk() for name in kind.outputs}
+    kind.forget_letters()
     for number in range(1, _ATTEMPTS + 1):
         sinks = {name: sink_of(name, disk, world) for name, disk in disks.items()}
         try:
@@ -155,7 +196,7 @@ def survive(seed: int, tasks: Sequence[Task] = tuple(JOBS.values())) -> Story:
             ended = False
             shelf.lose()
         if ended:
-            rows = {name: disk.lines for name, disk in disks.items()}
+            rows = {**{name: disk.lines for name, disk in disks.items()}, **kind.letters()}
             return Story(kind.task, rows, number, world.faults)
         world.again()
     raise AssertionError(f"no end after {_ATTEMPTS} starts")

@@ -266,3 +266,21 @@ def test_a_checkpoint_shows_how_far_the_dead_letters_are(tmp_path):
     run.run(stop=4)
     shown = CliRunner().invoke(main, ["checkpoint", "show", str(run.checkpoints)]).output
     assert f"dead letters: {run.dead.stat().st_size:,} bytes" in shown
+
+
+@pytest.mark.parametrize(
+    ("letters", "said"),
+    [
+        ("o.jsonl", "the output o and the dead letters are one file"),
+        ("./o.jsonl", "the output o and the dead letters are one file"),
+        ("i.jsonl", "the dead letters would go to the file of the input i"),
+    ],
+)
+def test_letters_have_a_file_of_their_own(letters, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "i.jsonl").write_text('{"a":1}\n')
+    with Engine(input_errors="dead_letter", dead_letters=letters) as engine:
+        engine.register_uri("i", "i.jsonl")
+        with pytest.raises(UsageError, match=said):
+            engine.job("SELECT a INTO o FROM i", outputs={"o": "o.jsonl"})
+    assert (tmp_path / "i.jsonl").read_text() == '{"a":1}\n'

@@ -16,6 +16,7 @@ from streamql.connectors import staged
 from streamql.runtime import coordinator, readers, store, writers
 from streamql.runtime.coordinator import POINTS
 from streamql.runtime.operators.score import ScoreOperator
+from streamql.udf.dead_letters import DeadLetters
 
 SEEDS = int(os.environ.get("STREAMQL_SEEDS", "300"))
 FIRST = int(os.environ.get("STREAMQL_SEED", "0"))
@@ -138,7 +139,40 @@ def unanswered(patch):
     patch.setattr(ScoreOperator, "snapshot", lambda _: {"waiting": []})
 
 
-DEFECTS = (doubled, forgetful, timeless, ahead, impatient, trusting, unanswered)
+def forthright(patch):
+    """Dead letters are written as they come, also those of the next checkpoint."""
+    patch.setattr(DeadLetters, "cut", lambda *_: None)
+
+
+def lasting(patch):
+    """Dead letters are not taken back."""
+    patch.setattr(DeadLetters, "resume", lambda *_: None)
+
+
+def forgotten(patch):
+    """What a table has refused is not remembered."""
+    put_away = staged.StagedSink._put_away
+
+    def without(self, parts, epoch):
+        if self._stored():
+            self.disk.refused.clear()
+        put_away(self, parts, epoch)
+
+    patch.setattr(staged.StagedSink, "_put_away", without)
+
+
+DEFECTS = (
+    forthright,
+    lasting,
+    forgotten,
+    doubled,
+    forgetful,
+    timeless,
+    ahead,
+    impatient,
+    trusting,
+    unanswered,
+)
 
 
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.__name__)

@@ -67,6 +67,7 @@ class StagedSink(Sink):
         self._size = 0
         self._base = 0  # rows of the job before the first of the parts
         self._failing = False  # rows could not be stored, and none came since
+        self._stored_last: tuple[str | None, int | None] = None, None  # job and epoch
 
     # -- what a subclass does ---------------------------------------------------------------
 
@@ -134,6 +135,8 @@ class StagedSink(Sink):
         if state is None:
             self.job, self._base = uuid.uuid4().hex, 0
             return
+        if self._stored_last == (state["job"], state["epoch"]):
+            return  # done, and tried again because the answer got lost
         self.job, self._base = str(state["job"]), int(state["base"])
         self._parts = [
             Part(tuple(p["names"]), tuple(p["arrays"]), p.get("events")) for p in state["parts"]
@@ -195,6 +198,7 @@ class StagedSink(Sink):
         """Store the first of the parts, forget them, and tell which rows were refused."""
         refused = self._store(parts, self._base, epoch)
         base = self._base
+        self._stored_last = self.job, epoch
         self._forget(len(parts))
         self.rows -= len(refused)
         if self.on_refused is None or not refused:

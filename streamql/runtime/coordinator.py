@@ -179,6 +179,7 @@ class Coordinator:
         """Wait until nothing is written any more, whatever comes of it."""
         if self._thread is not None:
             self._thread.join()
+        self._give_up_letters()
 
     @property
     def _busy(self) -> bool:
@@ -267,10 +268,14 @@ class Coordinator:
             self.store.prune()
         except BaseException as error:  # noqa: BLE001 - raised in the pipeline's thread
             self._error = error
-            if self.letters is not None:
-                with contextlib.suppress(RunError):
-                    self.letters.release()  # nobody waits for a checkpoint that will not be
+            self._give_up_letters()
         self.wake()
+
+    def _give_up_letters(self) -> None:
+        """Nobody waits for a checkpoint that will not be."""
+        if self.letters is not None:
+            with contextlib.suppress(RunError):
+                self.letters.release()
 
     def _prepare(self, writer: OutputWriter, epoch: int, sink: Sink) -> OutputState:
         """Let an output prepare, in its thread: what it drops from here on comes after."""

@@ -74,6 +74,8 @@ class DeadLetters:
         """
         with self._changed:
             self._own = True
+            self._held, self._size = [], 0  # of a run that is over
+            self._cut.clear()
             wanted = 0 if state is None else int(state["bytes"])
             there = self._path.stat().st_size if self._path.is_file() else 0
             if there < wanted:
@@ -82,7 +84,7 @@ class DeadLetters:
                     f"{wanted:,}: it was replaced or cut off since",
                     hint="put it back, or --from-start begins anew",
                 )
-            if there:
+            if there or self._file is not None:
                 self._shorten(self._open(), wanted)
             self._synced = wanted
 
