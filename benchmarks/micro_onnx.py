@@ -1,12 +1,21 @@
 """How fast an ONNX model scores rows in process, next to a bare loop of `session.run`.
 
-    python benchmarks/micro_onnx.py [seconds per case]
+    python benchmarks/micro_onnx.py [seconds per model] [--markdown]
 
 Both take the same rows in the same batches of 1,000. The bare loop gets float32 tensors that are
-there already; the function gets what a query gives it (the columns of a step, or arrays and records
-as JSON text) and returns a column. Prints thousands of rows per second for both and the share that
-is reached; the goal is 80 %. The model is a network of 10 inputs and two hidden layers; its size
-decides how much there is to win, so that several are measured.
+there already; the function gets what a query gives it and returns a column:
+
+    step       the columns of a step, udf.score(step)
+    packed     udf.score(udf.pack(...)), both calls; the JavaScript packs its arguments
+    computed   an array of numbers that JavaScript has computed (the call of that is not in it)
+    arrays     arrays as JSON text
+    records    records as JSON text
+
+Prints thousands of rows per second of the bare loop and the share of it that each form reaches; the
+goal is 80 %. What is handed over costs the same for every model, so that the size of the model
+decides how much there is to win: networks of 10 inputs and two hidden layers, and ensembles of full
+binary trees over 10 inputs (`trees x depth`), the last one a classifier that gives a label and the
+scores of both classes.
 """
 
 from __future__ import annotations
@@ -14,9 +23,10 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -27,9 +37,12 @@ from onnx import TensorProto, helper
 
 from streamql.column import Column
 from streamql.types import Type
+from streamql.udf.javascript import JavaScriptRuntime, load_function
 from streamql.udf.scoring import ScoringLoop, model_function
 
 FEATURES, ROWS, BATCH = 10, 50_000, 1_000
+NAMES = [f"f{number}" for number in range(FEATURES)]
+FORMS = ("step", "packed", "computed", "arrays", "records")
 
 
 def network(path: Path, width: int) -> None:
@@ -46,57 +59,139 @@ def network(path: Path, width: int) -> None:
         if not last:
             nodes.append(helper.make_node("Relu", [f"m{layer}"], [f"r{layer}"]))
             source = f"r{layer}"
+    save(path, nodes, [("y", TensorProto.FLOAT, ["n", 1])], constants)
+
+
+def trees(path: Path, count: int, depth: int, classes: int = 0) -> None:
+    """Write an ensemble of full binary trees: a regressor, or a classifier."""
+    random = np.random.default_rng(0)
+    inner, leaves = 2**depth - 1, 2**depth
+    nodes = np.arange(inner + leaves)
+    is_leaf = nodes >= inner
+    each = {
+        "nodes_nodeids": nodes,
+        "nodes_truenodeids": np.where(is_leaf, 0, 2 * nodes + 1),
+        "nodes_falsenodeids": np.where(is_leaf, 0, 2 * nodes + 2),
+    }
+    given: dict[str, Any] = {name: np.tile(values, count).tolist() for name, values in each.items()}
+    given["nodes_treeids"] = np.repeat(np.arange(count), len(nodes)).tolist()
+    given["nodes_modes"] = np.tile(np.where(is_leaf, "LEAF", "BRANCH_LEQ"), count).tolist()
+    given["nodes_featureids"] = random.integers(0, FEATURES, count * len(nodes)).tolist()
+    given["nodes_values"] = (random.normal(size=count * len(nodes)) * 10).tolist()
+    kind = "class" if classes else "target"
+    given[f"{kind}_treeids"] = np.repeat(np.arange(count), leaves).tolist()
+    given[f"{kind}_nodeids"] = np.tile(nodes[is_leaf], count).tolist()
+    given[f"{kind}_ids"] = (np.arange(count * leaves) % max(1, classes)).tolist()
+    given[f"{kind}_weights"] = random.normal(size=count * leaves).tolist()
+    if classes:
+        given |= {"classlabels_int64s": list(range(classes)), "post_transform": "SOFTMAX"}
+        outputs = [
+            ("label", TensorProto.INT64, ["n"]),
+            ("scores", TensorProto.FLOAT, ["n", classes]),
+        ]
+    else:
+        given["n_targets"] = 1
+        outputs = [("y", TensorProto.FLOAT, ["n", 1])]
+    name = "TreeEnsembleClassifier" if classes else "TreeEnsembleRegressor"
+    made = helper.make_node(name, ["x"], [o[0] for o in outputs], domain="ai.onnx.ml", **given)
+    save(path, [made], outputs, [])
+
+
+def save(
+    path: Path, nodes: Sequence[Any], outputs: Sequence[Any], constants: Sequence[Any]
+) -> None:
     graph = helper.make_graph(
         nodes,
-        "network",
+        "model",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", FEATURES])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 1])],
+        [helper.make_tensor_value_info(*output) for output in outputs],
         constants,
     )
-    opsets = [helper.make_opsetid("", 17)]
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
     onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), str(path))
 
 
-def rate(work: Callable[[], object], seconds: float) -> float:
-    work()
-    best, end = float("inf"), time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        began = time.perf_counter()
+MODELS: Mapping[str, Callable[[Path], None]] = {
+    "network 2 x 64": lambda path: network(path, 64),
+    "network 2 x 256": lambda path: network(path, 256),
+    "network 2 x 512": lambda path: network(path, 512),
+    "network 2 x 1024": lambda path: network(path, 1024),
+    "trees 20 x 5": lambda path: trees(path, 20, 5),
+    "trees 100 x 6": lambda path: trees(path, 100, 6),
+    "trees 500 x 8": lambda path: trees(path, 500, 8),
+    "classes 100 x 6": lambda path: trees(path, 100, 6, 2),
+}
+
+
+def fastest(works: Sequence[Callable[[], object]], seconds: float) -> list[float]:
+    """Return thousands of rows per second of each, in its best run; they take turns."""
+    best = [float("inf")] * len(works)
+    for work in works:
         work()
-        best = min(best, time.perf_counter() - began)
-    return ROWS / best / 1_000
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        for at, work in enumerate(works):
+            began = time.perf_counter()
+            work()
+            best[at] = min(best[at], time.perf_counter() - began)
+    return [ROWS / one / 1_000 for one in best]
 
 
-def main(seconds: float) -> None:
+def forms(runtime: JavaScriptRuntime, values: np.ndarray) -> dict[str, Callable[[Any], object]]:
+    """Return how a model is called for each form of the rows."""
+    rows = values.tolist()
+    fields = {n: Column(Type.FLOAT, pa.array(values[:, at])) for at, n in enumerate(NAMES)}
+    columns = list(fields.values())
+    source = f"function f({', '.join(NAMES)}) {{ return [{', '.join(NAMES)}]; }}"
+    pack = load_function("pack", source, "pack.js", runtime)
+    compute = load_function("compute", source.replace("f9]", "f9 * 1]"), "c.js", runtime)
+    for _ in range(2):  # the first call learns what comes back
+        computed = compute.call(columns, ROWS)
+    named = [orjson.dumps(dict(zip(NAMES, row, strict=True))).decode() for row in rows]
+    arrays = Column(Type.ARRAY, pa.array([orjson.dumps(row).decode() for row in rows]))
+    records = Column(Type.RECORD, pa.array(named))
+    return {
+        "step": lambda model: model.call_fields(fields, ROWS),
+        "packed": lambda model: model.call([pack.call(columns, ROWS)], ROWS),
+        "computed": lambda model: model.call([computed], ROWS),
+        "arrays": lambda model: model.call([arrays], ROWS),
+        "records": lambda model: model.call([records], ROWS),
+    }
+
+
+def main(seconds: float, markdown: bool) -> None:
     values = np.round(np.random.default_rng(1).normal(size=(ROWS, FEATURES)) * 10, 3)
     tensors = [values[at : at + BATCH].astype(np.float32) for at in range(0, ROWS, BATCH)]
-    names = [f"f{number}" for number in range(FEATURES)]
-    rows = values.tolist()
-    fields = {n: Column(Type.FLOAT, pa.array(values[:, at])) for at, n in enumerate(names)}
-    columns = {
-        "arrays": Column(Type.ARRAY, pa.array([orjson.dumps(r).decode() for r in rows])),
-        "records": Column(
-            Type.RECORD,
-            pa.array([orjson.dumps(dict(zip(names, r, strict=True))).decode() for r in rows]),
-        ),
-    }
-    print("hidden layers   bare k rows/s   a step         arrays         records")
-    for width in (64, 256, 512, 1024):
+    runtime = JavaScriptRuntime()
+    calls = forms(runtime, values)
+    heads = ["model", "bare k rows/s", *FORMS]
+    line = "| {:<17} | {:>13} |" + " {:>8} |" * len(FORMS)
+    say(line.format(*heads))
+    if markdown:
+        say("|---|---:|" + "---:|" * len(FORMS))
+    for name, write in MODELS.items():
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "network.onnx"
-            network(path, width)
+            path = Path(folder) / "model.onnx"
+            write(path)
             session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-            bare = rate(lambda s=session: [s.run(None, {"x": t}) for t in tensors], seconds)
-            line = f"2 x {width:<12}{bare:>12,.0f}  "
-            given = {"max_batch_count": str(BATCH)}
-            function = model_function("score", str(path), given, ScoringLoop())
-            mine = rate(lambda f=function: f.call_fields(fields, ROWS), seconds)
-            line += f"{mine:>8,.0f} {mine / bare:>4.0%}  "
-            for column in columns.values():
-                mine = rate(lambda f=function, c=column: f.call([c], ROWS), seconds)
-                line += f"{mine:>8,.0f} {mine / bare:>4.0%}  "
-            print(line)
+            model = model_function(
+                "score", str(path), {"max_batch_count": str(BATCH)}, ScoringLoop()
+            )
+            model.prepare()
+            works = [
+                lambda s=session: [s.run(None, {"x": tensor}) for tensor in tensors],
+                *(lambda c=calls[form], m=model: c(m) for form in FORMS),
+            ]
+            bare, *found = fastest(works, seconds)
+        say(line.format(name, f"{bare:,.0f}", *(f"{one / bare:.0%}" for one in found)))
+    runtime.close()
+
+
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]) if len(sys.argv) > 1 else 3.0)
+    words = [word for word in sys.argv[1:] if word != "--markdown"]
+    main(float(words[0]) if words else 5.0, "--markdown" in sys.argv[1:])

@@ -25,7 +25,8 @@ pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 from onnx import TensorProto as T  # noqa: E402
 from onnx import helper  # noqa: E402
-from test_onnx import function, linear, saved  # noqa: E402
+from onnx import save as save_model  # noqa: E402
+from test_onnx import function, linear, mixed, saved  # noqa: E402
 
 
 def typed(path: Path) -> Path:
@@ -51,6 +52,54 @@ def identity(path: Path, kind: int) -> Path:
     )
 
 
+def vectors(path: Path, rows: Any = "n") -> Path:
+    """x [rows, 3] -> its first two numbers and half of them, as [rows, 2]."""
+    return saved(
+        path,
+        [("x", T.FLOAT, [rows, 3])],
+        [("y", T.FLOAT, [rows, 2])],
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        {"w": (T.FLOAT, [[1.0, 0.5], [1.0, 0.5], [0.0, 0.0]])},
+    )
+
+
+def labels(path: Path) -> Path:
+    """x [n, 3] -> a label and a map of both labels to their scores."""
+    nodes = [
+        helper.make_node(
+            "LinearClassifier",
+            ["x"],
+            ["label", "scores"],
+            domain="ai.onnx.ml",
+            coefficients=[0.5, 0.25, 0.0, -0.5, 0.0, 1.0],
+            intercepts=[0.0, 0.0],
+            classlabels_strings=["yes", "no"],
+            multi_class=0,
+            post_transform="NONE",
+        ),
+        helper.make_node(
+            "ZipMap",
+            ["scores"],
+            ["chances"],
+            domain="ai.onnx.ml",
+            classlabels_strings=["yes", "no"],
+        ),
+    ]
+    made = helper.make_map_type_proto(T.STRING, helper.make_tensor_type_proto(T.FLOAT, []))
+    graph = helper.make_graph(
+        nodes,
+        "labels",
+        [helper.make_tensor_value_info("x", T.FLOAT, ["n", 3])],
+        [
+            helper.make_tensor_value_info("label", T.STRING, ["n"]),
+            helper.make_value_info("chances", helper.make_sequence_type_proto(made)),
+        ],
+    )
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
+    save_model(helper.make_model(graph, opset_imports=opsets, ir_version=8), str(path))
+    return path
+
+
 @cache
 def models() -> dict[str, Path]:
     folder = Path(tempfile.mkdtemp())
@@ -60,6 +109,10 @@ def models() -> dict[str, Path]:
         "linear": linear(folder / "l.onnx"),
         "typed": typed(folder / "t.onnx"),
         "four": linear(folder / "four.onnx", 4),
+        "mixed": mixed(folder / "m.onnx"),
+        "vectors": vectors(folder / "v.onnx"),
+        "vectors of two": vectors(folder / "w.onnx", 2),
+        "labels": labels(folder / "z.onnx"),
     }
 
 
@@ -67,7 +120,9 @@ WHOLE = st.one_of(st.integers(-300, 300), st.integers(-(2**63), 2**63 - 1))
 NUMBER = st.one_of(WHOLE, st.floats(allow_nan=False, allow_infinity=False))
 ANY = st.one_of(NUMBER, st.booleans(), st.text(max_size=3), st.none(), st.just([1]))
 CELLS = st.sampled_from([WHOLE, NUMBER, st.floats(-9, 9), st.booleans(), st.text(max_size=3), ANY])
-NAMES = st.sampled_from([("x",), ("p", "q", "r"), ("a", "n", "b"), ("n", "b", "a", "more")])
+NAMES = st.sampled_from(
+    [("x",), ("p", "q", "r"), ("a", "n", "b"), ("n", "b", "a", "more"), ("n", "t", "a")]
+)
 
 
 @st.composite
@@ -162,22 +217,44 @@ def test_a_packed_zero_has_no_sign(runtime: JavaScriptRuntime, kind: str) -> Non
     assert repr(ready(kind).call([column], 3).to_pylist()) == repr(expected)
 
 
-@pytest.mark.parametrize("name", ["linear", "typed", "float", "double", "int", "bit"])
-def test_plain_columns_go_as_columns(name: str) -> None:
-    fields = {
-        "typed": {
-            "a": from_values([1.5, 2.5]),
-            "n": from_values([1, 2]),
-            "b": from_values([True, False]),
-        },
-        "linear": {n: from_values([1, 2]) for n in "pqr"},
-        "bit": {"x": from_values([True, False])},
-        "int": {"x": from_values([1, 2])},
-    }.get(name, {"x": from_values([1, 2.5])})
-    model = ready(name)
-    found = model.call_fields(fields, 2)
+THREE = {n: from_values([1, 2, 0.5]) for n in "pqr"}
+PLAIN: dict[str, dict[str, Column]] = {
+    "typed": {
+        "a": from_values([1.5, 2.5, 3]),
+        "n": from_values([1.0, 2.0, 3.0]),
+        "b": from_values([True, False, True]),
+    },
+    "mixed": {
+        "a": from_values([1.5, 2.5, 3]),
+        "n": from_values([1, 2, 3]),
+        "t": from_values(["x", "", "z"]),
+    },
+    "bit": {"x": from_values([True, False, True])},
+    "int": {"x": from_values([1, 2, 3])},
+    "text": {"x": from_values(["x", "", "z"])},
+    "float": {"x": from_values([1, 2.5, -0.0])},
+    "double": {"x": from_values([1, 2.5, -0.0])},
+}
+
+
+@pytest.mark.parametrize("batch", [2, 3])
+@pytest.mark.parametrize("name", sorted(models()))
+def test_plain_columns_go_as_columns(name: str, batch: int) -> None:
+    fields = PLAIN.get(name, THREE)
+    model = ready(name, max_batch_count=str(batch))
+    found = model.call_fields(fields, 3)
     assert found is not None
-    assert (model.stats.requests, model.stats.events) == (1, 2)
+    expected = as_text(ready(name), ColumnRows(fields, 3).record())
+    assert (found.type, repr(found.to_pylist())) == (expected.type, repr(expected.to_pylist()))
+    assert (model.stats.requests, model.stats.events) == (4 - batch, 3)
+
+
+@pytest.mark.parametrize("name", ["bit", "int", "text", "float", "double"])
+def test_scalars_go_as_columns(name: str) -> None:
+    model, column = ready(name), PLAIN[name]["x"]
+    found = model.call([column], 3)
+    assert repr(found.to_pylist()) == repr(as_text(ready(name), column).to_pylist())
+    assert model._caller is None  # which is what texts go to
 
 
 @pytest.mark.parametrize("setting", ["all", "sample"])

@@ -15,7 +15,8 @@ from .client import shown_url
 from .function import ModelFunction, ScoringFunction
 from .isolated import IsolatedFunction, IsolatedSettings
 from .loop import ScoringLoop
-from .onnx import DroppingOnnxFunction, OnnxFunction, OnnxSettings
+from .onnx import DroppingOnnxFunction, OnnxFunction
+from .onnx_model import OnnxSettings
 from .script import DroppingScriptFunction, ScriptFunction
 from .settings import ScoringSettings
 

@@ -26,12 +26,6 @@ from .tensors import FLOATS, INTEGERS, Tensor
 
 _NUMERIC = b"0123456789+-.eE[],"
 _COMMA, _CLOSE = b",]"
-_STORED: Mapping[str, tuple[Type, Any]] = {
-    "f": (Type.FLOAT, np.float64),
-    "b": (Type.BIT, np.bool_),
-    "i": (Type.BIGINT, np.int64),
-    "u": (Type.BIGINT, np.int64),
-}
 _NUMBERS = frozenset({Type.BIGINT, Type.FLOAT, Type.NUMBER})
 
 Feeds = dict[str, NDArray[Any]]
@@ -119,6 +113,13 @@ def inputs_of_packed(
     return _one_each(elements, tensors, dtypes, False)
 
 
+def inputs_of_values(
+    column: Column, tensors: Sequence[Tensor], dtypes: Mapping[str, Any]
+) -> Inputs | None:
+    """Return the inputs of a model for one scalar each."""
+    return _one_each([column], tensors, dtypes, True) if len(tensors) == 1 else None
+
+
 def _one_each(
     columns: Sequence[Column | None],
     tensors: Sequence[Tensor],
@@ -152,32 +153,6 @@ def inputs_of_arrays(
     if matrix is None or len(matrix) != len(column):
         return None
     return _Made({only.name: matrix.astype(dtypes[only.datatype])})
-
-
-def column_of(outputs: Sequence[Any], sizes: Sequence[int], returns: Type) -> Column | None:
-    """Return the outputs for batches of so many rows as one column of this type.
-
-    None unless each of them has one number or bit for each row.
-    """
-    shape = None
-    for output, size in zip(outputs, sizes, strict=True):
-        if not isinstance(output, np.ndarray) or output.ndim == 0 or len(output) != size:
-            return None
-        shape = shape or (output.dtype, output.shape[1:])
-        if (output.dtype, output.shape[1:]) != shape:
-            return None
-    if shape is None or shape[0].kind not in _STORED or math.prod(shape[1]) != 1:
-        return None
-    values = outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
-    if values.dtype == np.uint64 and len(values) and int(values.max()) >= 2**63:
-        return None
-    kind, stored = _STORED[values.dtype.kind]
-    values = values.reshape(len(values)).astype(stored)
-    if kind is Type.FLOAT and not all_finite(values):
-        return None
-    if returns is Type.FLOAT and kind is Type.BIGINT:
-        return Column(returns, pa.array(values.astype(np.float64)))
-    return Column(kind, pa.array(values)) if returns in (Type.ANY, kind) else None
 
 
 def _side_by_side(
