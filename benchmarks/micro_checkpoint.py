@@ -1,14 +1,15 @@
-"""What checkpoints cost: `python benchmarks/micro_checkpoint.py [pause|share|restart] [KEYS]`.
+"""What checkpoints cost: `python benchmarks/micro_checkpoint.py [pause|share|restart] [SIZE]`.
 
 - pause: how long the pipeline of a window with that many open groups waits for a checkpoint, and
-  what a block of rows takes before, while one is being written, and after. 8 million groups are
-  about 1 GB.
-- share: wall and CPU of a tumbling window of 260 keys with a checkpoint every 10 s and every
-  second, times that without, interleaved.
+  what a block of rows takes before, while one is being written and synced, and after. 8 million
+  groups are about 1 GB. `STREAMQL_HOGS=2` lets so many other processes take all of a core each.
+- share: wall and CPU of a tumbling window of 260 keys (as J2) with checkpoints, times that without,
+  in ROUNDS pairs (3), of which now the one, now the other comes first. INTERVAL is the time between
+  two (10s): 40 million events take 6 s on two cores, and with `INTERVAL=1s` there are some in
+  between. The events are kept in BENCH_DATA, if that is set.
 - restart: seconds from the start of a process to its first new row, with 100 MB of state.
 """
 
-import json
 import os
 import statistics
 import subprocess
@@ -16,10 +17,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from measure import measure
 
 QUERY = (
@@ -29,6 +32,7 @@ QUERY = (
 DAY = QUERY.format("TumblingWindow(day, 1)")
 BATCH = 65_536
 FIRST = 1_704_067_200_000_000
+FIRST_DAY = np.datetime64("2024-01-01T00:00:00.000000")
 
 
 def say(text: str) -> None:
@@ -52,6 +56,10 @@ def batches(keys: int, count: int) -> Iterator[pa.RecordBatch]:
         )
 
 
+class _Done(Exception):
+    """All has been seen: the windows need not be put out."""
+
+
 def pause(keys: int) -> None:
     """Take one checkpoint of so many open groups, and time the blocks around it."""
     import streamql
@@ -59,19 +67,21 @@ def pause(keys: int) -> None:
 
     blocks: list[tuple[float, str]] = []
     waits: list[float] = []
-    phase, last = "before", time.perf_counter()
+    phase, last, began, took = "before", time.perf_counter(), 0.0, 0.0
     first = -(-keys // BATCH) + 20
 
     def reached(point: str) -> None:
-        nonlocal phase, last
+        nonlocal phase, last, began, took
         now = time.perf_counter()
         if point == "batch":
             blocks.append((now - last, phase))
+            if sum(when == "after" for _, when in blocks) == 20:
+                raise _Done
             last = time.perf_counter()
         elif point == "snapshot" and phase == "before":
-            phase = "meanwhile"
+            phase, began = "meanwhile", now
         elif point == "committed" and phase == "meanwhile":
-            phase = "after"
+            phase, took = "after", now - began
 
     step = Coordinator._snapshot
 
@@ -82,21 +92,26 @@ def pause(keys: int) -> None:
         return found
 
     Coordinator._snapshot = timed  # type: ignore[method-assign,assignment]
-
-    def stream() -> Iterator[pa.RecordBatch]:
-        yield from batches(keys, keys + 60 * BATCH)
-
+    hogs = [
+        subprocess.Popen([sys.executable, "-c", "while True: pass"])
+        for _ in range(int(os.environ.get("STREAMQL_HOGS", "0")))
+    ]
     with tempfile.TemporaryDirectory() as folder, streamql.Engine(out_of_order="0s") as engine:
         schema = next(batches(1, 1)).schema
-        engine.register("input", pa.RecordBatchReader.from_batches(schema, stream()))
+        stream = batches(keys, keys + 5_000 * BATCH)
+        engine.register("input", pa.RecordBatchReader.from_batches(schema, stream))
         engine.checkpoint_due = lambda: len(blocks) >= first and phase == "before"
         engine.reached = reached
         out = str(Path(folder) / "rows.jsonl")
         job = engine.job(DAY, outputs={"output": out}, checkpoint=str(Path(folder) / "state"))
-        job.run()
+        with suppress(_Done):
+            job.run()
         newest = max((Path(folder) / "state").glob("epoch-*/state.arrow"))
         size = newest.stat().st_size
-    say(f"{keys:,} open groups, {size / 2**20:,.0f} MB written")
+    for hog in hogs:
+        hog.kill()
+        hog.wait()
+    say(f"{keys:,} open groups, {size / 2**20:,.0f} MB written in {took:.1f} s")
     say(f"the pipeline waits {waits[0] * 1000:.1f} ms")
     steady = [s for s, when in blocks[first - 15 : first] if when == "before"]
     for when, found in (
@@ -110,48 +125,77 @@ def pause(keys: int) -> None:
 
 
 def _lines(path: Path, count: int, keys: int) -> None:
-    with path.open("w") as file:
-        for n in range(count):
-            minute, second = divmod(n * 0.0001, 60)
-            at = f"2024-01-01T{int(minute) // 60:02}:{int(minute) % 60:02}:{second:08.5f}Z"
-            file.write(json.dumps({"key": n * 7919 % keys, "value": n % 97 / 4, "at": at}) + "\n")
+    values = pa.array([f', "value": {n / 4}, "at": "' for n in range(97)])
+    with path.open("wb") as file:
+        for start in range(0, count, BATCH):
+            numbers = np.arange(start, min(start + BATCH, count))
+            lines = pc.binary_join_element_wise(
+                '{"key": ',
+                pa.array(numbers * 7919 % keys).cast(pa.string()),
+                values.take(pa.array(numbers % 97)),
+                pa.array(np.datetime_as_string(FIRST_DAY + numbers * 100).tolist()),
+                'Z"}\n',
+                "",
+            )
+            file.write("".join(lines.to_pylist()).encode())
 
 
-def _command(folder: Path, query: str, *more: str) -> list[str]:
+def _command(folder: Path, query: str, *more: str, events: Path | None = None) -> list[str]:
     (folder / "query.sql").write_text(query)
     beside = str(Path(sys.executable).with_name("streamql"))
     streamql = os.environ.get("STREAMQL", beside).split()
     at = [str(folder / name) for name in ("query.sql", "events.jsonl", "rows.jsonl")]
+    at[1] = at[1] if events is None else str(events)
     return [*streamql, "run", at[0], "--input", at[1], "--output", at[2], "--quiet", *more]
 
 
+def _events(folder: Path, count: int) -> Path:
+    """Return the file with so many events, made when it is not there."""
+    path = Path(os.environ.get("BENCH_DATA", folder)) / f"checkpoints-{count}.jsonl"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _lines(path.with_suffix(".draft"), count, 260)
+        path.with_suffix(".draft").rename(path)
+    return path
+
+
 def share(count: int) -> None:
-    """Compare whole runs with and without checkpoints."""
-    rounds = 3
-    kinds = {"none": (), "every 10 s": ("10s",), "every 1 s": ("1s",)}
+    """Compare whole runs with and without checkpoints, in pairs."""
+    rounds = int(os.environ.get("ROUNDS", "3"))
+    interval = os.environ.get("INTERVAL", "10s")
+    kinds = ("without", "with")
     found: dict[str, list[tuple[float, float]]] = {kind: [] for kind in kinds}
+    taken: list[int] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        _lines(folder / "events.jsonl", count, 260)
+        events = _events(folder, count)
+        query = QUERY.format("TumblingWindow(second, 10)")
         for number in range(rounds):
-            for kind, interval in kinds.items():
+            for kind in kinds if number % 2 == 0 else reversed(kinds):
                 more: list[str] = []
-                if interval:
-                    state = str(folder / f"state-{number}-{kind.replace(' ', '')}")
-                    more = ["--checkpoint", state, "--set", f"checkpoint_interval={interval[0]}"]
-                query = QUERY.format("TumblingWindow(second, 10)")
-                run = measure(_command(folder, query, *more), folder / "log")
+                if kind != "without":
+                    state = str(folder / f"state-{number}")
+                    more = ["--checkpoint", state, "--set", f"checkpoint_interval={interval}"]
+                run = measure(_command(folder, query, *more, events=events), folder / "log")
                 if run.status:
                     raise SystemExit((folder / "log").read_text())
                 found[kind].append((run.wall, run.cpu))
                 (folder / "rows.jsonl").unlink()
-    wall, cpu = (statistics.median(run[i] for run in found["none"]) for i in (0, 1))
-    for kind, runs in found.items():
-        walls, cpus = (statistics.median(run[i] for run in runs) for i in (0, 1))
+            newest = max((folder / f"state-{number}").glob("epoch-*"))
+            taken.append(int(newest.name.removeprefix("epoch-")))
+    for (wall, cpu), (with_wall, with_cpu) in zip(*found.values(), strict=True):
         say(
-            f"checkpoints {kind:10}: wall {walls:.2f} s, {walls / wall:.3f} times none; "
-            f"cpu {cpus:.2f} s, {cpus / cpu:.3f} times none"
+            f"wall {wall:.2f} s without, {with_wall:.2f} s with checkpoints: "
+            f"{with_wall / wall:.3f} times; cpu {cpu:.2f} s, {with_cpu:.2f} s: "
+            f"{with_cpu / cpu:.3f} times"
         )
+    ratios = [
+        statistics.median(b[i] / a[i] for a, b in zip(*found.values(), strict=True)) for i in (0, 1)
+    ]
+    say(
+        f"checkpoints every {interval} ({min(taken)} to {max(taken)} a run): "
+        f"median wall {ratios[0]:.3f} times, cpu {ratios[1]:.3f} times"
+    )
 
 
 def restart(keys: int) -> None:
@@ -170,7 +214,7 @@ def restart(keys: int) -> None:
         for number in range(3):
             with (folder / "events.jsonl").open("a") as file:
                 at = f"2024-01-01T09:{number:02}:00Z"
-                file.write(json.dumps({"key": 1, "value": -1, "at": at}) + "\n")
+                file.write(f'{{"key": 1, "value": -1, "at": "{at}"}}\n')
             before = (folder / "seen.jsonl").stat().st_size
             began = time.perf_counter()
             process = subprocess.Popen(command)
@@ -183,7 +227,7 @@ def restart(keys: int) -> None:
         say(f"restart with {size / 2**20:,.0f} MB of state: first new row after {listed} s")
 
 
-WHAT = {"pause": (pause, 8_000_000), "share": (share, 4_000_000), "restart": (restart, 700_000)}
+WHAT = {"pause": (pause, 8_000_000), "share": (share, 40_000_000), "restart": (restart, 700_000)}
 
 if __name__ == "__main__":
     chosen = sys.argv[1:2] or list(WHAT)

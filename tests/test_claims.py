@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from checkpointed import TASKS, Crash
+from checkpointed import TASKS, Crash, Run, undisturbed
 from faulty_files import FaultyFileSystem
 
 from streamql.errors import CheckpointError, UsageError
@@ -16,7 +16,6 @@ from streamql.runtime.object_storage import ObjectStorage
 from streamql.runtime.remote_folder import open_remote
 from streamql.runtime.store import open_storage
 
-FILTER = TASKS["filter"]
 ELSEWHERE = Process(7, "elsewhere", "another boot", "1")
 
 
@@ -255,3 +254,23 @@ def test_a_place_given_back_while_the_store_is_away(tmp_path):
     second, _, time = storage(tmp_path / "place")
     second.lock()
     assert time.now == 0
+
+
+def test_a_job_whose_place_was_taken_over_ends(tmp_path):
+    run = Run(TASKS["tumbling"], tmp_path / "job", store="local://")
+    other, _, _ = storage(run.checkpoints)
+
+    def reached(point, number):
+        if (point, number) == ("batch", 3):
+            other.lock()
+
+    run.reached = reached
+    with pytest.raises(
+        CheckpointError, match=r"another job .*has taken over the checkpoints in local"
+    ):
+        run.run()
+    run.reached = None
+    epochs = other.epochs()
+    other.unlock()
+    assert run.run().checkpoints.resumed == max(epochs)
+    assert run.rows() == undisturbed(TASKS["tumbling"], tmp_path)
