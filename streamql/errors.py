@@ -19,6 +19,7 @@ Messages are lower case, say what was found, and end without a full stop; the hi
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -180,6 +181,7 @@ def excerpt(text: str, span: Span, width: int | None = None) -> tuple[str, str]:
 
 
 _LEAST_WIDTH = 20
+_CARETS = re.compile(r"  \| ( *)(\^+)")
 
 
 def render(error: StreamqlError, text: str | None = None, width: int | None = None) -> str:
@@ -196,5 +198,17 @@ def render(error: StreamqlError, text: str | None = None, width: int | None = No
         lines.append(f"  line {line}, column {column}")
         lines += (f"  | {part}" for part in excerpt(text, error.span, width and width - 4))
     if error.hint:
-        lines.append(f"hint: {error.hint}")
+        lines += _fitting(f"hint: {error.hint}".split("\n"), width)
     return "\n".join(lines)
+
+
+def _fitting(lines: list[str], width: int | None) -> list[str]:
+    """Return the lines of a hint, those of a script over carets cut to a width."""
+    fitting = list(lines)
+    for at in range(len(lines) - 1):
+        carets = _CARETS.fullmatch(lines[at + 1])
+        if width is not None and carets is not None and lines[at].startswith("  | "):
+            span = Span(len(carets[1]), len(carets[1]) + len(carets[2]))
+            cut = excerpt(lines[at].removeprefix("  | "), span, width - 4)
+            fitting[at : at + 2] = (f"  | {part}" for part in cut)
+    return fitting

@@ -25,9 +25,11 @@ Examples:
   streamql check query.sql
   streamql check queries/ --json
   streamql check query.sql --functions functions --target asa --strict
-  streamql check -q "SELECT id FROM rides WHERE fare = NULL" --input rides=rides.jsonl
-\b
+  streamql check -q "SELECT id FROM rides WHERE fare = NULL" \\
+      --input rides=rides.jsonl
+
 Inputs need not be given; the first events of those that are tell which columns hold times.
+
 Exit codes: 0 no errors (--strict: nor warnings), 1 some, 2 usage.
 """
 _SUFFIXES = {".sql", ".asaql"}

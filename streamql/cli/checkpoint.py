@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from .report import width_of
+
 if TYPE_CHECKING:
     from ..runtime.store import Store
 
+_WIDE = 62
+"""Columns that the list of checkpoints takes."""
 _EPILOG = """\b
 Examples:
   streamql checkpoint ls state
@@ -32,13 +37,21 @@ def checkpoint_command() -> None:
 def ls_command(directory: str) -> None:
     """List the checkpoints in DIR, the oldest first."""
     store = _store(directory)
-    click.echo(f"{'epoch':>8}  {'time (UTC)':<23}  {'bytes':>15}  state")
+    width = width_of(sys.stdout)
+    narrow = width is not None and width < _WIDE  # then to the second, and without the bytes
+    clock = 19 if narrow else 23
+
+    def line(epoch: object, time: str, size: str, state: str) -> str:
+        middle = "" if narrow else f"{size:>15}  "
+        return f"{epoch:>{5 if narrow else 8}}  {time[:clock]:<{clock}}  {middle}{state}"
+
+    click.echo(line("epoch", "time (UTC)", "bytes", "state"))
     for epoch, found in _all(store):
         if isinstance(found, str):
-            click.echo(f"{epoch:>8}  {'':<23}  {'':>15}  {found}")
+            click.echo(line(epoch, "", "", found))
             continue
         state = "finished" if found["finished"] is not None else "running"
-        click.echo(f"{epoch:>8}  {_time(found):<23}  {_size(found):>15,}  {state}")
+        click.echo(line(epoch, _time(found), f"{_size(found):,}", state))
 
 
 @checkpoint_command.command("show", epilog=_EPILOG)

@@ -18,7 +18,7 @@ Examples:
   streamql explain query.sql
   streamql explain query.sql --format svg -o plan.svg
   streamql explain query.sql --run --input rides=rides.jsonl
-\b
+
 Inputs need not be given, except for --run, which runs the query and lets its rows go.
 """
 _STYLES = {"title": {"bold": True}, "label": {"fg": "cyan"}, "number": {"dim": True}}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
+import textwrap
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import click
 
+from .report import width_of
 from .try_function import test_command
 
 if TYPE_CHECKING:
@@ -46,7 +49,7 @@ def functions_command(ctx: click.Context) -> None:
     from ..functions.documented import entries
 
     if ctx.invoked_subcommand is None:
-        click.echo(listing(entries()))
+        click.echo(listing(entries(), width_of(sys.stdout)))
 
 
 functions_command.add_command(test_command)
@@ -64,24 +67,29 @@ def _show(name: str) -> None:
     if found is None:
         hint = suggest(name, [e.name for e in known.values()]) or "streamql functions lists them"
         raise UsageError(f"no built-in function {name}", hint=hint)
-    click.echo(page(found))
+    click.echo(page(found, width_of(sys.stdout)))
 
 
-def listing(entries: Iterable[Entry]) -> str:
-    """Return all functions by family: the first signature, and the first sentence."""
+def listing(entries: Iterable[Entry], width: int | None = None) -> str:
+    """Return all functions by family: the first signature, and the first sentence.
+
+    What is longer than `width` goes on in the next line.
+    """
     lines: list[str] = []
     family = ""
     for entry in entries:
         if entry.family != family:
             family = entry.family
             lines += ["", family] if lines else [family]
-        lines.append(f"  {_short(entry)}\n      {entry.text.split(chr(10), 1)[0]}")
+        lines += _wrapped(_short(entry), width, "  ", " " * 10)
+        lines += _wrapped(entry.text.split("\n", 1)[0], width, " " * 6)
     return "\n".join(lines)
 
 
-def page(entry: Entry) -> str:
+def page(entry: Entry, width: int | None = None) -> str:
     """Return one function with its signatures, its documentation and its examples."""
-    lines = [*entry.usages, "", entry.text]
+    lines = [line for usage in entry.usages for line in _wrapped(usage, width, "", "    ")]
+    lines += ["", *(part for line in entry.text.split("\n") for part in _wrapped(line, width))]
     for call, value in entry.calls:
         lines += ["", f"sql> {call}", value]
     if entry.example is not None:
@@ -90,6 +98,23 @@ def page(entry: Entry) -> str:
         lines += [f"  in   {json.dumps(row, ensure_ascii=False)}" for row in rows]
         lines += [f"  out  {json.dumps(row, ensure_ascii=False)}" for row in expected]
     return "\n".join(lines)
+
+
+def _wrapped(
+    text: str, width: int | None, indent: str = "", further: str | None = None
+) -> list[str]:
+    """Return a text as lines that begin with an indent, `further` ones with their own."""
+    if width is None or len(indent) + len(text) <= width:
+        return [indent + text]
+    further = indent if further is None else further
+    return textwrap.wrap(
+        text,
+        max(width, 30),
+        initial_indent=indent,
+        subsequent_indent=further,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _short(entry: Entry) -> str:

@@ -29,9 +29,10 @@ Examples:
   streamql functions LEFT
   streamql model probe http://127.0.0.1:5001/score
   streamql model profile http://127.0.0.1:5001/score --sample rows.jsonl
-\b
+
 Exit codes: 0 done, 1 a check or test failed, 2 usage or compile error, 3 runtime failure,
 130 interrupted.
+
 Tab completion: eval "$(_STREAMQL_COMPLETE=bash_source streamql)"; also for zsh and fish.
 """
 
@@ -40,7 +41,7 @@ class Commands(click.Group):
     """A group that turns every error into a message and an exit code, and knows near names."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        if "NO_COLOR" in os.environ:
+        if "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb":
             ctx.color = False
         try:
             return super().invoke(ctx)

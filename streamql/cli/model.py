@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 _EPILOG = """\b
 Examples:
   streamql model probe http://127.0.0.1:5001/score
-  streamql model probe https://fares.westeurope.inference.ml.azure.com/score --set key=env:KEY
+  streamql model probe https://fares.westeurope.inference.ml.azure.com/score \\
+      --set key=env:KEY
   streamql model probe http://127.0.0.1:8080 --set model=fares
 """
 

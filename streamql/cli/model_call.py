@@ -7,7 +7,8 @@ import click
 _EPILOG = """\b
 Examples:
   streamql model call http://127.0.0.1:5001/score --row '[1, "Mon", 12]'
-  streamql model call http://127.0.0.1:8080 --row '{"a": 1, "b": "Mon"}' --set protocol=mlflow
+  streamql model call http://127.0.0.1:8080 --row '{"a": 1, "b": "Mon"}' \\
+      --set protocol=mlflow
   streamql model call score.py --row '[1, 2]' --row '[3, 4]'
 """
 _RETRIES = "2"

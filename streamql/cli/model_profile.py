@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 _EPILOG = """\b
 Examples:
   streamql model profile http://127.0.0.1:5001/score --sample rows.jsonl
-  streamql model profile https://fares.example.com/score --sample rows.jsonl --set key=env:KEY \\
-      --plot fares.html --partitions 8
+  streamql model profile https://fares.example.com/score --sample rows.jsonl \\
+      --set key=env:KEY --plot fares.html --partitions 8
   streamql model profile model.onnx --sample rows.jsonl --max-time 20s
-\b
+
 rows.jsonl has one row in each line, as the model gets it: [1, "Mon"] or {"a": 1, "b": "Mon"}.
+
 Requests cost what the model costs: a profile sends hundreds of them, of up to 50,000 rows.
 """
 

@@ -19,17 +19,22 @@ if TYPE_CHECKING:
 _EPILOG = """\b
 Examples:
   streamql run query.sql --input events.jsonl
-  streamql run -q "SELECT id, fare * 1.1 AS gross FROM rides" --input rides=rides.jsonl
+  streamql run -q "SELECT id, fare * 1.1 AS gross FROM rides" \\
+      --input rides=rides.jsonl
   streamql run query.sql --input 'logs/*.jsonl' --follow --output alerts.jsonl
   cat events.jsonl | streamql run query.sql --input - --output scored.jsonl
   streamql run score.sql --input events.jsonl --functions functions \\
-      --function score=http://127.0.0.1:5001/score --set score.max_batch_count=100
+      --function score=http://127.0.0.1:5001/score \\
+      --set score.max_batch_count=100
   streamql run query.sql --input - --metrics 9464
-  streamql run query.sql --input events.jsonl --output 'sqlite:///var/rides.db?table=fares'
-  streamql run query.sql --input events.jsonl --output rows.jsonl --checkpoint state
+  streamql run query.sql --input events.jsonl \\
+      --output 'sqlite:///var/rides.db?table=fares'
+  streamql run query.sql --input events.jsonl --output rows.jsonl \\
+      --checkpoint state
   streamql run my-project
-\b
+
 A URI is a file, a folder, a pattern such as 'logs/*.jsonl.gz', or - for standard input or output.
+
 Outputs may also be sqlite:///PATH?table=NAME, postgresql://USER@HOST/DATABASE?table=NAME,
 and http:// or https:// (JSON by POST).
 """

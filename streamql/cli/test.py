@@ -20,7 +20,7 @@ Examples:
   streamql test tests -k 'late and not slow' --junit report.xml
   streamql test tests --function score=score.py --tolerance 1e-6
   streamql test tests --batches all --batches restart
-\b
+
 A case is a folder: query.sql, inputs/NAME.jsonl, expected/OUTPUT.jsonl, and case.json for what
 else there is to say. Exit codes: 0 all passed, 1 some failed, 2 usage, or there is no case.
 """

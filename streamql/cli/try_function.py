@@ -21,7 +21,8 @@ _FOLDER = Path("functions")
 _EPILOG = """\b
 Examples:
   streamql functions test gross --functions functions --args '[10.5, "EUR"]'
-  streamql functions test gross --function gross=gross.js --args '[1]' --args '[null]'
+  streamql functions test gross --function gross=gross.js \\
+      --args '[1]' --args '[null]'
   streamql functions test median --functions functions --args '[3, 1, 2]'
 """
 

@@ -21,9 +21,10 @@ _SHOWN = 5
 _EPILOG = """\b
 Examples:
   streamql why query.sql --input rides.jsonl --input-row 17
-  streamql why query.sql --input rides=rides.jsonl --input zones=zones.jsonl --input-row zones:3
+  streamql why query.sql --input rides=rides.jsonl --input zones=zones.jsonl \\
+      --input-row zones:3
   streamql why query.sql --input rides.jsonl --output-row alerts:1
-\b
+
 The job is run several times, without some of its events: what changes is what they did. Rows and
 events are counted from 1.
 """

@@ -17,7 +17,7 @@ Examples:
   streamql repl query.sql --input events.jsonl --functions functions
   echo "SELECT COUNT(*) AS n FROM rides GROUP BY TumblingWindow(hour, 1);" |
       streamql repl --input rides=rides.jsonl
-\b
+
 A query ends with a semicolon. Lines that begin with a dot are commands: .help lists them.
 """
 

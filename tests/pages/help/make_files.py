@@ -9,6 +9,7 @@ rides = [
 ]
 lines = "".join(json.dumps(ride) + "\n" for ride in rides)
 for name in ("rides.jsonl", "events.jsonl", "logs/a.jsonl"):
+    Path(name).parent.mkdir(exist_ok=True)
     Path(name).write_text(lines)
 zones = [{"zone": n, "at": f"2024-03-04T08:{n:02}:30Z"} for n in range(1, 4)]
 Path("zones.jsonl").write_text("".join(json.dumps(zone) + "\n" for zone in zones))
