@@ -3,7 +3,8 @@
 A case begins with `### its title` and goes on with the query. Then there are parts, each with its
 lines: `<< NAME` events of an input, `~~ NAME` reference data, `>> NAME` rows of an output,
 `@@ ALIAS` a JavaScript function, `== NAME value` a setting, `!! compile` or `!! runtime` the error
-that must come. Cases with several events run in one batch and one by one.
+that must come, `%%` other keys of case.json. Cases with several events run in one batch, and one by
+one with a restart after each.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ CASES = cases()
 
 def write(text: str, folder: Path) -> None:
     """Make the folder of a case out of its text."""
-    query, *parts = re.split(r"^(?=(?:<<|~~|>>|@@|==|!!) )", text, flags=re.MULTILINE)
+    query, *parts = re.split(r"^(?=(?:<<|~~|>>|@@|==|!!|%%) )", text, flags=re.MULTILINE)
     facts: dict[str, object] = {"expect_error": None}
     settings: dict[str, str] = {}
     folder.mkdir()
@@ -54,6 +55,8 @@ def write(text: str, folder: Path) -> None:
         mark, name = head[:2], head[3:].strip()
         if mark == "!!":
             facts["expect_error"] = name
+        elif mark == "%%":
+            facts |= json.loads(name)
         elif mark == "==":
             key, value = name.split()
             settings[key] = value
@@ -72,7 +75,7 @@ def test_rule(name, tmp_path):
     case = read_case(tmp_path / "case", name)
     assert case.expect_error or case.expected, "a case must expect something"
     events = sum(len(Path(file).read_bytes().splitlines()) for file in case.inputs.values())
-    for cuts in ("all", "one") if events > 1 and not case.expect_error else ("all",):
+    for cuts in ("all", "restart") if events > 1 and not case.expect_error else ("all",):
         outcome = run_case(case, cuts)
         lines = "\n".join(line.text for line in failure_lines(outcome))
         assert outcome.passed, f"{name} [{cuts}]\n{lines}"

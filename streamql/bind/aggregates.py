@@ -21,6 +21,7 @@ from ..functions.datetime import unit_ticks
 from ..syntax import nodes as ast
 from ..types import Type
 from .durations import constant_integer, duration, duration_unit
+from .partitions import in_partition
 from .scope import Scope
 
 Bind = Callable[[ast.Expr, Scope], Expr]
@@ -58,9 +59,9 @@ def bind_aggregate(node: ast.Call, scope: Scope, bind: Bind, condition: Conditio
     """
     name = node.name.text.lower()
     if name in ("lag", "last"):
-        return _lag(node, scope, bind, condition, 1 if name == "lag" else 0)
+        return in_partition(_lag(node, scope, bind, condition, 1 if name == "lag" else 0), scope)
     if name == "isfirst":
-        return _is_first(node, scope, bind, condition)
+        return in_partition(_is_first(node, scope, bind, condition), scope)
     return _aggregate(specs()[name], node, scope, bind, condition)
 
 
@@ -121,9 +122,10 @@ def _aggregate(
     if not analytic:
         return Aggregation(function.type, node.span, function, inputs)
     partition, limit, when = _over(node, scope, bind, condition, spec.name)
-    return Analytic(
+    made = Analytic(
         function.type, node.span, "aggregate", function, inputs, 0, partition, limit, when
     )
+    return in_partition(made, scope)
 
 
 def _signature(
@@ -198,7 +200,7 @@ def _over(
     return partition, duration(over.limit, "LIMIT DURATION"), when
 
 
-def _lag(node: ast.Call, scope: Scope, bind: Bind, condition: Condition, offset: int) -> Expr:
+def _lag(node: ast.Call, scope: Scope, bind: Bind, condition: Condition, offset: int) -> Analytic:
     name = node.name.text
     most = 3 if offset else 2
     if not 1 <= len(node.arguments) <= most:
@@ -243,7 +245,7 @@ def _check_default(name: str, value: Expr, default: Expr) -> None:
     )
 
 
-def _is_first(node: ast.Call, scope: Scope, bind: Bind, condition: Condition) -> Expr:
+def _is_first(node: ast.Call, scope: Scope, bind: Bind, condition: Condition) -> Analytic:
     name = node.name.text
     if len(node.arguments) != 2:
         raise BindError(

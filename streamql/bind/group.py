@@ -19,13 +19,13 @@ from ..expressions.nodes import (
     walk,
 )
 from ..plan.nodes import Group, Plan
-from ..plan.windows import Window
+from ..plan.windows import Session, Window
 from ..syntax import nodes as ast
 from ..types import Type
 from .aggregates import is_aggregate, refuse_aggregates
 from .expressions import bind_condition, bind_value
-from .joins import lowered
 from .names import output_name
+from .partitions import lowered, partition_of, with_keys
 from .scope import Scope
 from .windows import bind_windows
 
@@ -89,8 +89,8 @@ class Grouping:
 def bind_grouping(node: ast.Select, scope: Scope) -> Grouping:
     """Return the windows and keys of GROUP BY. Raises BindError.
 
-    Keys of PARTITION BY that GROUP BY does not name split the groups too: each partition is
-    computed on its own (language 3.3).
+    Keys of PARTITION BY that GROUP BY does not name split the groups and sessions too: each
+    partition is computed on its own (language 3.3).
     """
     windows, written = bind_windows(node.group_by, lambda key: bind_value(key, scope))
     keys = []
@@ -99,19 +99,21 @@ def bind_grouping(node: ast.Select, scope: Scope) -> Grouping:
         refuse_aggregates(key, "GROUP BY")
         keys.append(key)
     known = [lowered(k) for k in keys]
-    for source in scope.sources:
-        for column in source.over:
-            if lowered(column) not in known:
-                raise BindError(
-                    f"the OVER column of {source.alias} must be a key of GROUP BY",
-                    column.span,
-                    "add it to GROUP BY: each substream has its own time",
-                )
-        for column in source.partition:
-            if lowered(column) not in known:
-                keys.append(column)
-                known.append(lowered(column))
-    return Grouping(windows, keys, written)
+    substreams = [s for s in scope.sources if s.over]
+    for number, column in enumerate(substreams[0].over if substreams else ()):
+        # in a join ON makes the columns of all relations equal: any of them will do
+        if not any(lowered(s.over[number]) in known for s in substreams if number < len(s.over)):
+            raise BindError(
+                f"the OVER column of {substreams[0].alias} must be a key of GROUP BY",
+                column.span,
+                "add it to GROUP BY: each substream has its own time",
+            )
+    partition = partition_of(scope)
+    windows = tuple(
+        replace(w, partition=with_keys(w.partition, partition)) if isinstance(w, Session) else w
+        for w in windows
+    )
+    return Grouping(windows, list(with_keys(keys, partition)), written)
 
 
 def bind_having(node: ast.Select, scope: Scope, grouping: Grouping, level: str) -> Expr:

@@ -17,6 +17,7 @@ from ..types import Type
 from .aggregates import refuse_aggregates
 from .durations import LONGEST, constant_integer
 from .expressions import is_unknown
+from .partitions import lowered, unequal_counts
 from .scope import Scope, Source
 
 BindExpr = Callable[[ast.Expr, Scope], Expr]
@@ -258,7 +259,7 @@ def bind_join(
         check = partial(check_bounds, condition, node.condition.span)
         scope.environment.attempt(check, condition.note_broken)
     _check_substreams(sources, other, condition)
-    _check_partitions(sources, other, condition)
+    _check_partitions(sources, other, condition, node.right.span)
     made = Join(
         left, right, outer, key, other.key, tuple(condition.bounds), keys, residual, lag_of(left)
     )
@@ -277,15 +278,18 @@ def _reference_steps(plan: Plan) -> tuple[str, tuple[Filter | Project | Unnest, 
 
 def _named(source: Source) -> Source:
     """Return a source whose rows are found under its own name, not as the main relation."""
-    return replace(source, key=source.alias.lower()) if source.key == MAIN else source
+    if source.key != MAIN:
+        return source
+    key = source.alias.lower()
+    over, partition = (tuple(_moved(e, key) for e in es) for es in (source.over, source.partition))
+    return replace(source, key=key, over=over, partition=partition)
 
 
 def _check_substreams(sources: tuple[Source, ...], other: Source, condition: Condition) -> None:
     """Check that the keys of substreams (TIMESTAMP BY ... OVER) are equal on both sides."""
     for side, number in ((other, 1), *((s, 0) for s in sources)):
         for key in side.over:
-            moved = _moved(key, side.key)
-            if not any(same(pair[number], moved) for pair in condition.keys):
+            if not any(same(pair[number], key) for pair in condition.keys):
                 raise BindError(
                     f"the OVER column of {side.alias} must be part of the join's condition",
                     key.span,
@@ -293,20 +297,23 @@ def _check_substreams(sources: tuple[Source, ...], other: Source, condition: Con
                 )
 
 
-def _check_partitions(sources: tuple[Source, ...], other: Source, condition: Condition) -> None:
+def _check_partitions(
+    sources: tuple[Source, ...], other: Source, condition: Condition, span: Span
+) -> None:
     """Check that partitions meet partitions: their keys must be equal in ON (language 3.3)."""
     for source in sources:
         if not (source.partition and other.partition):
             continue
         for mine, theirs in zip(source.partition, other.partition, strict=False):
-            pair = _moved(mine, source.key), _moved(theirs, other.key)
-            if not any(same(a, pair[0]) and same(b, pair[1]) for a, b in condition.keys):
+            if not any(same(a, mine) and same(b, theirs) for a, b in condition.keys):
                 raise BindError(
                     f"{source.alias} and {other.alias} are partitioned, and ON does not make the "
                     "keys equal",
                     theirs.span,
                     "add the equality of the PARTITION BY columns to ON",
                 )
+        if source.shards and other.shards and source.shards != other.shards:
+            raise unequal_counts(span)
 
 
 def _moved(expr: Expr, key: str) -> Expr:
@@ -319,10 +326,3 @@ def _moved(expr: Expr, key: str) -> Expr:
 def same(left: Expr, right: Expr) -> bool:
     """Tell whether two expressions are the same but for the case of names."""
     return lowered(left) == lowered(right)
-
-
-def lowered(expr: Expr) -> Expr:
-    """Return an expression with the names of its fields in lower case, to be compared."""
-    if isinstance(expr, Field):
-        return replace(expr, path=tuple(p.lower() for p in expr.path), type=Type.ANY)
-    return rebuild(expr, lowered)

@@ -23,6 +23,7 @@ from ..types import Type
 from .aggregates import is_aggregate
 from .durations import duration
 from .expressions import bind_condition, bind_value
+from .partitions import partition_of, with_keys
 from .scope import Environment, Scope, Source
 
 _PICKS = ("first", "last", "min", "max")
@@ -42,7 +43,7 @@ def bind_recognize(
         )
     limit = duration(node.limit, "LIMIT DURATION")
     scope = Scope(environment, sources)
-    partition = tuple(bind_value(key, scope) for key in node.partition_by)
+    partition = with_keys((bind_value(k, scope) for k in node.partition_by), partition_of(scope))
     binder = _Recognizer(scope, _variables(node.pattern))
     variables = binder.define(node.definitions)
     measures: dict[str, Expr] = {}
@@ -196,9 +197,8 @@ class _Recognizer:
     def _with_bound(self) -> Scope:
         columns = {f"p{i}": self.kept[p.field].type for i, p in enumerate(self.picks)}
         columns[_CLASSIFIER] = Type.ARRAY
-        return replace(
-            self.scope, sources=(*self.scope.sources, Source(BOUND, BOUND, Shape(columns)))
-        )
+        bound = Source(BOUND, BOUND, Shape(columns))
+        return replace(self.scope, sources=(*self.scope.sources, bound))
 
     def _in_define(self, node: ast.Node, lowered: str) -> ast.Node | None:
         match node:

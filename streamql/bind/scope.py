@@ -26,6 +26,7 @@ class Source:
         table: the input or step it reads, "" for others.
         over: the keys of its substreams (TIMESTAMP BY ... OVER).
         partition: the keys of PARTITION BY.
+        shards: the number of its partitions (INTO), 0 where the query gives none.
         reference: it is reference data.
         aliased: its fields are named with its alias only: nobody knows what there are.
     """
@@ -36,6 +37,7 @@ class Source:
     table: str = ""
     over: tuple[Expr, ...] = ()
     partition: tuple[Expr, ...] = ()
+    shards: int = 0
     reference: bool = False
     aliased: bool = False
 

@@ -8,6 +8,7 @@ from ..errors import BindError
 from ..plan.nodes import Job, Plan, Scan, Shape, Union, Write
 from ..syntax import nodes as ast
 from ..types import Type
+from .partitions import check_union
 from .scope import Environment
 from .select import align, bind_select
 from .sources import Sources
@@ -118,6 +119,7 @@ def _bind_query(query: ast.Query, sources: Sources) -> tuple[Plan, Shape]:
         return bind_select(query, sources)
     left, shape = _bind_query(query.left, sources)
     right, other = _bind_query(query.right, sources)
+    sources.environment.attempt(partial(check_union, query.left, query.right), lambda: None)
     aligned = partial(align, shape, right, other, query.right)
     right = sources.environment.attempt(aligned, lambda: right)
     if shape.columns is None or other.columns is None:

@@ -188,7 +188,8 @@ class Sources:
         count = node.partition_by.count
         if count is not None and (not isinstance(count.value, int) or count.value <= 1):
             raise BindError("INTO needs a number of partitions above 1", count.span)
-        return replace(source, partition=keys)
+        shards = 0 if count is None else int(count.value or 0)
+        return replace(source, partition=keys, shards=shards)
 
     def _apply(self, node: ast.Apply) -> tuple[Plan, tuple[Source, ...]]:
         plan, sources = self.bind(node.source)
