@@ -185,3 +185,12 @@ def test_parquet_with_a_text_that_is_no_utf8():
     pq.write_table(pa.table({"t": wrong}), file)
     with pytest.raises(InputError, match="the parquet file cannot be read: "):
         list(read_file(io.BytesIO(file.getvalue())))
+
+
+def test_parquet_with_a_name_that_is_no_utf8():
+    """Found by fuzzing: the library tells it with an error of Python's."""
+    file = io.BytesIO()
+    pq.write_table(pa.table({"namename": [1]}), file, store_schema=False)
+    data = file.getvalue().replace(b"namename", b"name\xffame")
+    with pytest.raises(InputError, match="cannot be read: a column's name is no UTF-8"):
+        list(read_file(io.BytesIO(data)))

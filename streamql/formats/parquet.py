@@ -29,7 +29,7 @@ def read_file(source: str | BinaryIO, batch_rows: int = BATCH_ROWS) -> Iterator[
                 batch.validate(full=True)  # a text may be no UTF-8, which nobody further on expects
                 yield numbered(rows_from_arrow(batch), first)
                 first += batch.num_rows
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         place = f" after {first - 1:,} rows" if first > 1 else ""
         raise InputError(
             f"the parquet file cannot be read{place}: {_first_line(error)}",
@@ -38,6 +38,8 @@ def read_file(source: str | BinaryIO, batch_rows: int = BATCH_ROWS) -> Iterator[
 
 
 def _first_line(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "a column's name is no UTF-8"
     return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
