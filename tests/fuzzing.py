@@ -179,3 +179,28 @@ def damaged(draw: Random, data: bytes, changes: int) -> bytes:
                 if found and at < len(found):
                     found[at] ^= 1 << draw.randrange(8)
     return bytes(found)
+
+
+def flipped(draw: Random, data: bytes, changes: int) -> bytes:
+    """Return bytes with some changed, none of them moved: what points into them stays right."""
+    found = bytearray(data)
+    for _ in range(changes):
+        found[draw.randrange(len(found))] = draw.randrange(256)
+    return bytes(found)
+
+
+def long(draw: Random, length: int) -> str:
+    """Return a text of some length that has much in it: queries, or a part of one many times."""
+    if draw.random() < 0.3:
+        text = ""
+        while len(text) < length:
+            text += mutated(draw, draw.choice(queries()), draw.randrange(3)) + "; "
+    elif draw.random() < 0.5:
+        query = draw.choice(queries())
+        at = draw.randrange(len(query))
+        part = query[at : at + draw.randrange(1, 60)]
+        text = query[:at] + part * (length // len(part)) + query[at:]
+    else:
+        pair = f"{draw.choice(tokens())} {draw.choice(tokens())} "
+        text = "SELECT " + pair * (length // len(pair)) + " FROM a"
+    return text[:length]

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from fuzzing import damaged, examples, refusal
+from fuzzing import damaged, examples, flipped, refusal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -148,7 +148,7 @@ PARQUET = parquet()
 @given(SEEDS)
 def test_parquet(seed):
     draw = Random(seed)
-    data = damaged(draw, PARQUET, draw.randrange(1, 6))
+    data = draw.choice([damaged, flipped])(draw, PARQUET, draw.randrange(1, 6))
 
     def read():
         for block in read_file(io.BytesIO(data), 50):

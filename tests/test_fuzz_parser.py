@@ -6,12 +6,13 @@ import re
 from random import Random
 
 import pytest
-from fuzzing import derived, examples, mutated, queries, refusal, soup
+from fuzzing import derived, examples, long, mutated, queries, refusal, soup
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamql import Engine
 from streamql.errors import ParseError, StreamqlError, render
+from streamql.lint.check import check
 from streamql.syntax.parser import parse
 
 LONGEST = 10_000
@@ -64,6 +65,28 @@ def test_texts_of_the_grammar(engine, seed):
 @given(st.text(max_size=200))
 def test_any_text(engine, text):
     compile_or_refuse(engine, text)
+
+
+@settings(max_examples=examples(15))
+@given(SEEDS)
+def test_ten_kilobytes_of_anything(engine, seed):
+    compile_or_refuse(engine, long(Random(seed), LONGEST))
+
+
+@fuzz
+@given(SEEDS)
+def test_checks_of_texts_with_many_mistakes(engine, seed):
+    """Each mistake lies within the text; a text that compiles has none but warnings."""
+    draw = Random(seed)
+    text = mutated(draw, draw.choice(queries()), draw.randrange(8))
+    found = check(text, engine.environment(), engine.settings)
+    for each in found:
+        assert each.message
+        if each.span is not None:
+            assert 0 <= each.span.start <= each.span.end <= len(text), each.message
+    wrong = refusal(StreamqlError, lambda: engine.sql(text)) is not None
+    # inputs that nobody has registered are told by the engine alone
+    assert wrong or not any(each.severity == "error" for each in found)
 
 
 def test_what_is_fuzzed_is_often_a_query():
