@@ -17,7 +17,7 @@ def tls_context(
     except (OSError, ssl.SSLError) as error:
         lacks = isinstance(error, ssl.SSLError)
         said = "it holds none" if lacks else (error.strerror or str(error)).lower()
-        raise UsageError(f"cannot load the certificates of {ca_file}: {said}") from None
+        raise UsageError(f"cannot read the certificates of {ca_file}: {said}") from None
     if ca_file is None:
         # some Pythons come without the system's authorities
         import certifi  # noqa: PLC0415 - it is needed for https only

@@ -172,11 +172,7 @@ class Sender:
 
 
 def _trusting(endpoint: Endpoint) -> ssl.SSLContext:
-    try:
-        return tls_context(endpoint.authorities)
-    except (OSError, ssl.SSLError) as error:
-        reason = (getattr(error, "strerror", None) or "no certificates").lower()
-        raise UsageError(f"cannot read {endpoint.authorities}: {reason}") from None
+    return tls_context(endpoint.authorities)
 
 
 def _reason(error: Exception) -> str:
