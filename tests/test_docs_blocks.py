@@ -168,7 +168,7 @@ def test_every_block_is_run(block):
         return
     left_out = {line.command for line in UNRUN if line.page == block.page}
     lines = {without_remark(line) for line in command_lines(block.text)}
-    assert lines <= left_out, f"nothing runs this block, it needs a directive:\n{block.text}"
+    assert lines <= left_out, f"it needs a directive (page_blocks.py has them):\n{block.text}"
 
 
 def test_lines_that_are_not_run_are_on_their_page_and_of_their_kind():
