@@ -120,22 +120,13 @@ class OnnxFunction(ModelFunction):
                     return None  # nor will the others be a column
         column = self._column(outputs, sizes)
         if column is not None:
-            self._count_batches(sizes, took)
+            if self._columns_stats is None:
+                self._columns_stats = self._counters()
+            self._columns_stats.answered(sizes, took)
         return column
 
     def _column(self, outputs: Sequence[Sequence[Any]], sizes: Sequence[int]) -> Column | None:
         return column_of(outputs, sizes, self._load().names, self.settings.returns)
-
-    def _count_batches(self, sizes: Sequence[int], took: Sequence[float]) -> None:
-        if self._columns_stats is None:
-            self._columns_stats = self._counters()
-        stats = self._columns_stats
-        for rows, seconds in zip(sizes, took, strict=True):
-            stats.sent(rows)
-            stats.ended(seconds, True)
-            if stats.on_request is not None:
-                stats.on_request(rows, seconds, "200", 1)
-        stats.events += sum(sizes)
 
     def _load(self) -> OnnxModel:
         if self._model is None:

@@ -64,8 +64,8 @@ class _Floats(Inputs):
         # of the narrower numbers, which are fewer bytes; the columns are asked if one is too large
         if not np.isfinite(table).all() and not all(all_finite(part) for part in parts):
             return None
-        if not self.signed_zeros and _has_negative_zero(table):
-            table = self._table([part + 0.0 for part in parts])
+        if not self.signed_zeros:
+            _drop_signs_of_zeros(table, parts)
         return _shaped(table, self.tensor)
 
     def _table(self, parts: list[NDArray[np.float64]]) -> NDArray[Any]:
@@ -76,10 +76,17 @@ class _Floats(Inputs):
         return table
 
 
-def _has_negative_zero(table: NDArray[Any]) -> bool:
-    # its bits are those of the least integer
+def _drop_signs_of_zeros(table: NDArray[Any], parts: Sequence[NDArray[np.float64]]) -> None:
+    """Make zeros of the columns positive; numbers that are zero in the table alone keep theirs."""
     bits = table.view(f"i{table.dtype.itemsize}")
-    return table.size > 0 and int(bits.min()) == np.iinfo(bits.dtype).min
+    least = np.iinfo(bits.dtype).min  # the bits of a negative zero
+    if table.size == 0 or int(bits.min()) != least:
+        return
+    # of one dimension: with two, to find the places takes longer than to make the table
+    rows, columns = np.divmod(np.flatnonzero(bits.reshape(-1) == least), bits.shape[1])
+    for at in np.unique(columns).tolist():
+        some = rows[columns == at]
+        table[some, at] = parts[at][some] + 0.0
 
 
 def inputs_of_fields(

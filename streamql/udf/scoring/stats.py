@@ -7,9 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 
+import numpy as np
+
 _STEPS = (*range(100, 200, 5), *range(200, 500, 10), *range(500, 1000, 25))
 LATENCIES = tuple(step * 10.0**power for power in range(-6, 1) for step in _STEPS)
 """Bounds of latencies in seconds, from 0.1 ms to 1000 s, each at most 5 % above the one before."""
+_MANY = 32  # values for which an array is worth it
 ROWS = tuple(float(step * 10**power) for power in range(6) for step in (1, 2, 5))
 """Bounds of the rows of a request."""
 
@@ -35,6 +38,17 @@ class Spread:
         """Count a value."""
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
+
+    def observe_all(self, values: Sequence[float]) -> None:
+        """Count many values."""
+        if len(values) < _MANY:
+            for value in values:
+                self.observe(value)
+            return
+        places = np.searchsorted(self.bounds, values)
+        for place, count in enumerate(np.bincount(places, minlength=len(self.counts)).tolist()):
+            self.counts[place] += count
+        self.total += sum(values)
 
     def at(self, share: float) -> float:
         """Return the value below which this share of all values lies, to within a bucket."""
@@ -113,6 +127,18 @@ class ScoringStats:
         self.latency.observe(seconds)
         self.latency_max = max(self.latency_max, seconds)
         self.failed_requests += not good
+
+    def answered(self, rows: Sequence[int], seconds: Sequence[float]) -> None:
+        """Count attempts that were made one after the other, all of them with good answers."""
+        self.requests += len(rows)
+        self.events += sum(rows)
+        self.request_rows.observe_all(rows)
+        self.max_in_flight = max(self.max_in_flight, 1)
+        self.latency.observe_all(seconds)
+        self.latency_max = max(self.latency_max, *seconds)
+        if self.on_request is not None:
+            for count, took in zip(rows, seconds, strict=True):
+                self.on_request(count, took, "200", 1)
 
     def add(self, other: ScoringStats) -> None:
         """Add the counters of another scorer."""
