@@ -16,6 +16,7 @@ from ..errors import OutputError
 from ..formats.catalog import Format
 from ..formats.compression import Compression, GzipCompressor
 from ..formats.encoder import Encoded
+from ..turns import TURN
 from .contract import AT_LEAST_ONCE, EXACTLY_ONCE, Sink, SinkState
 from .file import is_regular
 
@@ -41,11 +42,15 @@ class FileSink(Sink):
         self._broken = False
 
     def write(self, names: Sequence[str], columns: Sequence[Column]) -> None:
-        self._put(self._encoder.columns(names, columns))
+        with TURN:
+            encoded = self._encoder.columns(names, columns)
+        self._put(encoded)
         self.rows += len(columns[0]) if columns else 0
 
     def write_records(self, texts: pa.StringArray) -> None:
-        self._put(self._encoder.records(texts))
+        with TURN:
+            encoded = self._encoder.records(texts)
+        self._put(encoded)
         self.rows += len(texts)
 
     def flush(self) -> None:

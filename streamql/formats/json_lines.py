@@ -27,7 +27,7 @@ from .json_template import Node, Place, Template
 Index = NDArray[np.int64]
 Edges = NDArray[np.int32]
 
-_CHUNK = 4096  # lines whose quote positions are looked at together: they stay in the cache
+_CHUNK = 8192  # lines whose quote positions are looked at together: they stay in the cache
 
 # What makes the text of a record or array differ from the one the parser's values would give:
 # blanks, escapes, exponents, zeros at the end of a fraction, long or tiny numbers, minus zero, and

@@ -19,6 +19,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ..errors import UsageError
+from ..turns import TURN
 from .decoded import SAMPLE_BYTES, BadEvent, Decoded, Place
 from .json_found import Found
 from .json_layout import BOM, Broken, LineSplitter, Splitter, choose, unescaped, without_marks
@@ -33,7 +34,7 @@ _TEMPLATES = 8  # templates kept at a time
 _ATTEMPTS = 6  # lines tried as templates in one block
 _SHARE = 0.02  # of the lines left over, that a template must catch to be kept
 _LARGE = 1 << 18  # bytes from which a thread is worth it
-_SCAN = 1 << 18  # bytes scanned at a time: what is found stays in the cache
+_SCAN = 1 << 19  # bytes scanned at a time: what is found stays in the cache
 _HEAD = 1 << 15  # bytes that tell whether a block is worth reading in one pass
 
 Mask = NDArray[np.bool_]
@@ -133,7 +134,7 @@ class JsonLinesDecoder:
             if self._ahead and not isinstance(piece, Broken) and len(piece) >= _LARGE:
                 if self._threads is None:
                     self._threads = ThreadPoolExecutor(self._ahead, "read json")
-                self._begun.append((self._threads.submit(self._read, piece), end))
+                self._begun.append((self._threads.submit(self._in_turn, piece), end))
                 continue
             found += self._taken(0)
             found.append(self._numbered(*self._read(piece), end))
@@ -161,6 +162,10 @@ class JsonLinesDecoder:
             for b in decoded.bad
         )
         return Decoded(decoded.rows, decoded.events + events, bad)
+
+    def _in_turn(self, piece: bytes) -> tuple[Decoded, int]:
+        with TURN:
+            return self._read(piece)
 
     def _read(self, piece: bytes | Broken) -> tuple[Decoded, int]:
         """Return the events of whole lines, numbered from 1, and how many lines they are."""

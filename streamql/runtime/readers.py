@@ -21,6 +21,7 @@ from ..plan.reads import Reads
 from ..rows import Rows
 from ..settings import Settings
 from ..text import valid
+from ..turns import TURN
 from ..types import Type
 from .letters import InputLetters
 from .levels import OldLevel, WithoutKeys
@@ -160,7 +161,8 @@ class InputReader:
         plain = settings.compatibility_level == "1.2" and self.reads.columns is None
         if names is None or reserved or self.reads.metadata or not plain:
             return block
-        return replace(block, rows=narrowed(block.rows, names, self.reads.time))
+        with TURN:
+            return replace(block, rows=narrowed(block.rows, names, self.reads.time))
 
     def _put(self, block: _Read | BaseException) -> None:
         while not self._stopped.is_set():
