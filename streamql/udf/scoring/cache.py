@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ...column import Column, combine, nulls
 from ...errors import FunctionError
+from .forwarding import ForwardingScorer
 from .options import CacheSize
 from .scorer import Scorer
 from .stats import ScoringStats
@@ -97,7 +98,7 @@ class _Request:
     events: NDArray[np.int64]
 
 
-class CachingScorer(Scorer):
+class CachingScorer(ForwardingScorer):
     """Asks the scorer behind it only for rows whose answer is not kept.
 
     Dead letters go to `bury`, one for every row; the scorer behind it buries none.
@@ -110,20 +111,10 @@ class CachingScorer(Scorer):
         stats: ScoringStats,
         bury: Callable[[Letter], None] | None,
     ) -> None:
-        self.stats = inner.stats
-        self.ordered = inner.ordered
-        self._inner = inner
+        super().__init__(inner)
         self._cache = cache
         self._own = stats
         self._bury = bury
-
-    @property
-    def on_progress(self) -> Callable[[], None] | None:
-        return self._inner.on_progress
-
-    @on_progress.setter
-    def on_progress(self, call: Callable[[], None] | None) -> None:
-        self._inner.on_progress = call
 
     def submit(self, rows: pa.StringArray, events: NDArray[np.int64]) -> Ticket:
         distinct = rows.cast(pa.string()).fill_null("null").dictionary_encode()
@@ -195,19 +186,6 @@ class CachingScorer(Scorer):
         for row in np.flatnonzero(np.isin(request.codes, list(of_code))):
             letter = of_code[int(request.codes[row])]
             self._bury(letter | {"event": int(request.events[row])})
-
-    def flush(self, final: bool = False) -> None:
-        self._inner.flush(final)
-
-    @property
-    def saturated(self) -> bool:
-        return self._inner.saturated
-
-    def wait(self, timeout: float | None = None) -> bool:
-        return self._inner.wait(timeout)
-
-    def cancel(self) -> None:
-        self._inner.cancel()
 
 
 class _CachedTicket(Ticket):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -11,32 +10,23 @@ from numpy.typing import NDArray
 
 from .calls import CallRecorder
 from .failure import Failure
+from .forwarding import ForwardingScorer
 from .scorer import Scorer
 from .ticket import Ticket
 
 
-class RecordingScorer(Scorer):
+class RecordingScorer(ForwardingScorer):
     """Passes rows on, and writes each with its answer when its ticket's result is taken.
 
     Rows leave in the order in which they came, whatever `ordered` says, so that two runs write the
     same file.
     """
 
-    ordered = True
-
     def __init__(self, inner: Scorer, alias: str, recorder: CallRecorder) -> None:
-        self.stats = inner.stats
-        self._inner = inner
+        super().__init__(inner)
+        self.ordered = True
         self._alias = alias
         self._recorder = recorder
-
-    @property
-    def on_progress(self) -> Callable[[], None] | None:
-        return self._inner.on_progress
-
-    @on_progress.setter
-    def on_progress(self, call: Callable[[], None] | None) -> None:
-        self._inner.on_progress = call
 
     def submit(self, rows: pa.StringArray, events: NDArray[np.int64]) -> Ticket:
         ticket = self._inner.submit(rows, events)
@@ -57,16 +47,3 @@ class RecordingScorer(Scorer):
         calls = [(texts[row].encode(), known[row]) for row in range(end) if row in known]
         if calls:
             self._recorder.put(self._alias, calls)
-
-    def flush(self, final: bool = False) -> None:
-        self._inner.flush(final)
-
-    @property
-    def saturated(self) -> bool:
-        return self._inner.saturated
-
-    def wait(self, timeout: float | None = None) -> bool:
-        return self._inner.wait(timeout)
-
-    def cancel(self) -> None:
-        self._inner.cancel()
