@@ -21,7 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from watched_process import PATIENCE, Watched, environment
 
 from streamql import Engine
-from streamql.runtime.metrics import info
+from streamql.runtime.metrics import Metric, info
 from streamql.telemetry import sent
 from streamql.telemetry.otlp import Endpoint, Sender
 from streamql.telemetry.prometheus import Exposition
@@ -203,13 +203,34 @@ def test_the_page_and_what_is_pushed_are_the_same(tmp_path):
 
 def test_any_reader_of_the_sdk_sees_the_figures(tmp_path):
     reader = InMemoryMetricReader()
-    with Pushed(Kept(), "1.2", reader) as pushed:
+    with Pushed(Kept(), "1.2", reader=reader) as pushed:
         summary = a_job(tmp_path, pushed.show)
         seen = flat(reader.get_metrics_data())
     assert seen["streamql_input_events_total", (("input", "input"),)] == summary.events == 100
     assert seen["streamql_output_events_total", (("output", "o"),)] == summary.rows["o"] == 49
     assert seen["streamql_info", (("version", "1.2"),)] == 1
     pushed.close()
+
+
+class Slow:
+    """A job whose figures take ten times longer to read than lies between two pushes."""
+
+    def __init__(self):
+        self.rows = 0
+
+    def metrics(self):
+        threading.Event().wait(0.01)
+        return [Metric("rows_total", "counter", "Rows.", {(): self.rows})]
+
+
+@pytest.mark.parametrize("every", [0.001, 3600, 1e297])
+def test_the_last_figures_come_however_long_they_take_to_read(every):
+    kept, job = Kept(), Slow()
+    with Pushed(kept, "1.2", every) as pushed:
+        pushed.show(job)
+        job.rows = 7
+    pushed.close()
+    assert flat(kept.data)["rows_total", ()] == 7
 
 
 # -- collectors that are not there, or not well ---------------------------------------------------

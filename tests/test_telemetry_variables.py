@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streamql.errors import UsageError
-from streamql.telemetry.otlp import Endpoint, Sender
+from streamql.telemetry.otlp import Endpoint, Sender, interval
 from streamql.telemetry.wanted import wanted
 
 BASE = "OTEL_EXPORTER_OTLP_"
@@ -72,6 +72,22 @@ def test_what_cannot_be_a_place_is_told_before_the_job_begins(variables, said):
         Endpoint.of("METRICS", {BASE + k: v for k, v in variables.items()})
     assert error.value.message.startswith(BASE + said)
     assert "secret" not in f"{error.value.message} {error.value.hint}"
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"), [(None, 60), ("", 60), ("50", 0.05), ("1e300", 1e297)]
+)
+def test_the_time_between_two_pushes(said, seconds):
+    variables = {} if said is None else {"OTEL_METRIC_EXPORT_INTERVAL": said}
+    assert interval(variables) == seconds
+
+
+@pytest.mark.parametrize("said", ["0", "-5", "soon", "nan", "inf"])
+def test_a_time_between_two_pushes_that_is_none(said):
+    with pytest.raises(UsageError) as error:
+        interval({"OTEL_METRIC_EXPORT_INTERVAL": said})
+    name = "OTEL_METRIC_EXPORT_INTERVAL"
+    assert error.value.message == f"{name} is {said!r}, which is no number of milliseconds"
 
 
 def test_a_file_of_authorities_that_is_not_there_is_told(tmp_path):

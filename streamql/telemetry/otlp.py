@@ -80,7 +80,7 @@ class Endpoint:
         return cls(
             url,
             {key.strip(): unquote(value.strip()) for key, _, value in pairs},
-            _seconds(name, seconds) if seconds else 10.0,
+            _duration(name, seconds, "seconds") if seconds else 10.0,
             said("COMPRESSION")[1].strip().lower() == "gzip",
             said("CERTIFICATE")[1] or None,
         )
@@ -108,14 +108,23 @@ def _check(name: str, url: str) -> None:
         raise UsageError(f"{name} has a port that is none", hint=f"give one, {example}") from None
 
 
-def _seconds(name: str, text: str) -> float:
+def interval(variables: Mapping[str, str]) -> float:
+    """Return the seconds between two times that figures are sent.
+
+    Raises UsageError for a variable that says something else.
+    """
+    name = "OTEL_METRIC_EXPORT_INTERVAL"
+    return _duration(name, variables.get(name) or "60000", "milliseconds") / 1000
+
+
+def _duration(name: str, text: str, unit: str) -> float:
     try:
-        seconds = float(text)
+        duration = float(text)
     except ValueError:
-        seconds = math.nan
-    if not 0 < seconds < math.inf:
-        raise UsageError(f"{name} is {text!r}, which is no number of seconds")
-    return seconds
+        duration = math.nan
+    if not 0 < duration < math.inf:
+        raise UsageError(f"{name} is {text!r}, which is no number of {unit}")
+    return duration
 
 
 class Sender:

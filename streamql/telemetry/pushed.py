@@ -6,6 +6,7 @@ They have the same names and labels there. Loaded only when they are wished; nee
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -49,13 +50,18 @@ class Pushed:
     histograms: the exporter gets them beside the rest.
 
     Args:
-        exporter: gets all figures now and then, as OTEL_METRIC_EXPORT_INTERVAL says.
+        exporter: gets all figures now and then.
         version: that of StreamQL.
+        every: seconds between two times.
         reader: for tests: what collects in place of a thread.
     """
 
     def __init__(
-        self, exporter: MetricExporter, version: str, reader: MetricReader | None = None
+        self,
+        exporter: MetricExporter,
+        version: str,
+        every: float = 60.0,
+        reader: MetricReader | None = None,
     ) -> None:
         self._view: JobView | None = None
         self._read: Mapping[str, Metric] = {}
@@ -64,10 +70,11 @@ class Pushed:
         self._knowing = threading.Lock()
         self._began = time.time_ns()
         whole = _Whole(exporter, self._histograms, self._know_new_ones)
-        collector = reader or PeriodicExportingMetricReader(whole)
+        collector = reader or PeriodicExportingMetricReader(whole, math.inf)
         self._provider = MeterProvider([collector], resource(version), shutdown_on_exit=False)
         self._meter = self._provider.get_meter(_SCOPE, version)
         self._know_new_ones()
+        self._clockwork = None if reader else _Clockwork(collector, every)
 
     def __enter__(self) -> Self:
         return self
@@ -82,6 +89,8 @@ class Pushed:
 
     def close(self) -> None:
         """Send the last figures."""
+        if self._clockwork is not None:
+            self._clockwork.close()
         self._provider.shutdown()
 
     def show(self, view: JobView) -> None:
@@ -144,6 +153,31 @@ class Pushed:
             for metric in self._read.values()
             if metric.kind == "histogram"
         ]
+
+
+class _Clockwork:
+    """A thread that has figures collected now and then, and once more at the end.
+
+    The thread of OpenTelemetry's reader gives its last collection no more time than lies between
+    two of them: where that is short or the machine busy, the last figures were lost.
+    """
+
+    def __init__(self, reader: MetricReader, every: float) -> None:
+        self._reader = reader
+        self._every = min(every, threading.TIMEOUT_MAX)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="OtelFigures", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._ended.wait(self._every):
+            self._reader.collect(math.inf)
+        self._reader.collect(math.inf)
+
+    def close(self) -> None:
+        """Collect once more."""
+        self._ended.set()
+        self._thread.join()
 
 
 def _unit(name: str) -> str:

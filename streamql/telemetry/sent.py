@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from .otlp import Endpoint, Sender
+from .otlp import Endpoint, Sender, interval
 from .wanted import Signal
 
 if TYPE_CHECKING:  # it is made before what a run needs is loaded, in its order
@@ -49,7 +49,8 @@ class Sent:
         if "METRICS" in signals:
             from .pushed import OtlpMetrics, Pushed
 
-            self._parts.append(Pushed(OtlpMetrics(self._senders["METRICS"]), version))
+            exporter = OtlpMetrics(self._senders["METRICS"])
+            self._parts.append(Pushed(exporter, version, interval(variables)))
 
     def __enter__(self) -> Self:
         for part in self._parts:
