@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from ...errors import InternalError
 from .. import v8
+from .loop import in_a_loop, new_loop, settled
 
 _T = TypeVar("_T")
 _HERE = Path(__file__).parent
@@ -114,10 +115,15 @@ class JavaScriptRuntime:
             isolate = self._open()
             return self._run(isolate, isolate.prelude(name), arguments, speaker)
 
-    def call(self, handle: Any, *arguments: str | int, speaker: str) -> Any:
-        """Call a JavaScript function that `invoke` returned, in the same generation."""
+    def call(
+        self, handle: Any, *arguments: str | int, this: str | None = None, speaker: str
+    ) -> Any:
+        """Call a JavaScript function that `invoke` returned, in the same generation.
+
+        `this` goes along with the call; each argument costs one more passage to V8's thread.
+        """
         with self.lock:
-            return self._run(self._open(), handle, arguments, speaker)
+            return self._run(self._open(), handle, arguments, speaker, this)
 
     def memory(self, size: int) -> NDArray[np.uint8]:
         """Return the buffer shared with V8, at least `size` bytes; valid until the next call of
@@ -168,13 +174,18 @@ class JavaScriptRuntime:
             atexit.register(thread.join, _LAST_WAIT)
 
     def _run(
-        self, isolate: _Isolate, handle: Any, arguments: tuple[str | int, ...], speaker: str
+        self,
+        isolate: _Isolate,
+        handle: Any,
+        arguments: tuple[str | int, ...],
+        speaker: str,
+        this: str | None = None,
     ) -> Any:
         from py_mini_racer import JSEvalException, JSOOMException
 
         try:
             try:
-                return isolate.run(self._watched(handle.cancelable()(*arguments)))
+                return isolate.run(self._watched(handle.cancelable()(*arguments, this=this)))
             finally:
                 isolate.tell(speaker)  # before anybody lets go of it
         except TimeoutError:
@@ -229,7 +240,7 @@ class _Isolate:
         from py_mini_racer import mini_racer
 
         v8.load()
-        self._loop = asyncio.new_event_loop()
+        self._loop = new_loop()
         self._context: AbstractContextManager[Any] = mini_racer(self._loop)
         self.run(self._begin(max_heap, deterministic))
 
@@ -275,7 +286,7 @@ class _Isolate:
 
     def run(self, call: Coroutine[Any, Any, _T]) -> _T:
         """Run the loop until a call has ended; in a thread beside one that has a loop running."""
-        if not _in_a_loop():
+        if not in_a_loop():
             return self._loop.run_until_complete(call)
         with ThreadPoolExecutor(1, "streamql-javascript") as beside:
             ended = beside.submit(self._loop.run_until_complete, call)
@@ -301,27 +312,9 @@ class _Isolate:
         self._functions.clear()
         self._prelude = None
         self._racer = None
-        self.run(_settled())
+        self.run(settled())
         self._context.__exit__(None, None, None)
         self._loop.close()
-
-
-def _in_a_loop() -> bool:
-    """Tell whether this thread is inside of an event loop, which cannot run another one."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
-
-
-async def _settled() -> None:
-    """Cancel all calls and wait until they have ended; one that does not is left behind."""
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    if others:
-        for task in others:
-            task.cancel()
-        await asyncio.wait(others, timeout=5)
 
 
 def _resident() -> int:

@@ -13,6 +13,7 @@ from ...column import Column, combine, concat, nulls
 from ...errors import BindError, FunctionError, Span
 from ...functions.implicit import convert
 from ...functions.registry import Function, Volatility
+from ...text import offsets_of
 from ...types import JSON_TYPES, Type
 from .engine import CallStopped, JavaScriptRuntime, ScriptError, decoded
 from .lists import room_for, width_of
@@ -90,7 +91,7 @@ class JavaScriptFunction(Function):
     def _halves(self, columns: Sequence[Column], count: int, start: int) -> Column:
         """Call with as many rows at once as fit into V8's limits."""
         size = sum(
-            c.values.nbytes
+            int(offsets_of(c.values)[-1]) - int(offsets_of(c.values)[0])
             for c in columns
             if not c.constant and (c.type is Type.TEXT or c.type in JSON_TYPES)
         )
@@ -120,12 +121,13 @@ class JavaScriptFunction(Function):
         end, room = layout(arguments, count), room_for(self._width, count)
         arguments += room
         texts = [a.text for a in arguments if a.text is not None]
+        this = texts.pop(0) if texts else None
         with runtime.lock:
             try:
                 memory = runtime.memory(layout(arguments, count))
                 loop = self._loop(tuple(a.kind for a in arguments))
                 write(memory, arguments, count)
-                text = runtime.call(loop, *texts, speaker=f"udf.{self.name}")
+                text = runtime.call(loop, *texts, this=this, speaker=f"udf.{self.name}")
             except CallStopped as stopped:
                 error = FunctionError(
                     f"udf.{self.name}: {stopped.reason}, at row {stopped.row + 1:,} of the "

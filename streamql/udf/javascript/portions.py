@@ -26,9 +26,10 @@ def refuse_long(columns: Sequence[Column], most: int, name: str) -> None:
     for place, column in enumerate(columns, 1):
         if column.type is not Type.TEXT and column.type not in JSON_TYPES:
             continue
-        if column.values.nbytes <= most:
+        offsets = offsets_of(column.values)
+        if offsets[-1] - offsets[0] <= most:
             continue
-        sizes = np.diff(offsets_of(column.values))
+        sizes = np.diff(offsets)
         row = int(np.argmax(sizes > most))
         if sizes[row] > most:
             raise FunctionError(

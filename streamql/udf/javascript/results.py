@@ -18,6 +18,8 @@ from .transport import HEADER, NUMBERS, TICKS_PER_MS, rounded
 # the tags of prelude.js
 NULL, TEXT, DATETIME, BIT, RECORD, ARRAY, JSON, BIG = 0, 2, 4, 5, 6, 7, 8, 9
 _TEXT_TAGS = {TEXT: Type.TEXT, RECORD: Type.RECORD, ARRAY: Type.ARRAY, JSON: Type.ANY}
+_NO_ENDS = np.empty(0, np.int64)
+_GREATEST = np.iinfo(np.int64).max
 
 
 def decode(
@@ -37,16 +39,19 @@ def decode(
     lengths = memory[at : at + 4 * count].view(np.int32)
     at += rounded(4 * count)
     tags = memory[at : at + count]
-    present = [
-        int(t) for t in np.flatnonzero(np.bincount(tags, minlength=NUMBERS + 1)) if t != NULL
-    ]
+    first = int(tags[0])
+    alike = tags.tobytes() == bytes((first,)) * count
+    found = [first] if alike else np.flatnonzero(np.bincount(tags, minlength=NUMBERS + 1)).tolist()
+    present = [tag for tag in found if tag != NULL]
     if not present:
         return nulls(count)
-    if present == [NUMBERS] and lists is not None and bool((tags == NUMBERS).all()):
+    if alike and first == NUMBERS and lists is not None:
         return packed(lists)
+    if alike and first != NUMBERS and first not in _TEXT_TAGS:
+        return _column(first, values, b"", _NO_ENDS, None, bits_as_numbers)
     data, ends = _cut(text, lengths)
     if len(present) == 1 and present != [NUMBERS]:
-        known = None if bool((tags != NULL).all()) else tags != NULL
+        known = None if alike else tags != NULL
         return _column(present[0], values, data, ends, known, bits_as_numbers)
     pieces: list[tuple[NDArray[np.int64] | None, Column]] = []
     starts = np.concatenate([[0], ends[:-1]])
@@ -58,7 +63,7 @@ def decode(
         elif tag == NUMBERS and lists is not None:
             pieces.append((rows, packed(lists[:, rows])))
         else:
-            part = _column(tag, values[rows], b"", ends[:0], None, bits_as_numbers)
+            part = _column(tag, values[rows], b"", _NO_ENDS, None, bits_as_numbers)
             pieces += _typed(rows, part)
     return combine(count, pieces)
 
@@ -102,9 +107,12 @@ def _column(
 def _numbers(values: NDArray[np.float64], known: NDArray[np.bool_] | None) -> Column:
     """Round numbers within 64 bits are bigint, others float; both together are `number`."""
     missing = None if known is None else ~known
-    whole = (np.trunc(values) == values) & (values >= -(2.0**63)) & (values < 2.0**63)
+    with np.errstate(invalid="ignore"):
+        integers = values.astype(np.int64)
+    # of what is beyond 64 bits some machines make the greatest integer, which no float is
+    whole = (integers == values) & (integers != _GREATEST)
     if bool(whole.all()):
-        return Column(Type.BIGINT, pa.array(values.astype(np.int64), mask=missing))
+        return Column(Type.BIGINT, pa.array(integers, mask=missing))
     if known is not None:
         whole &= known
     if not whole.any():
@@ -112,11 +120,11 @@ def _numbers(values: NDArray[np.float64], known: NDArray[np.bool_] | None) -> Co
     if bool((np.abs(values[whole]) <= 2.0**53).all()):
         return Column(Type.NUMBER, pa.array(values.copy(), mask=missing), pa.array(whole))
     rest = ~whole if known is None else ~whole & known
-    integers, floats = np.flatnonzero(whole), np.flatnonzero(rest)
+    exact, floats = np.flatnonzero(whole), np.flatnonzero(rest)
     return combine(
         len(values),
         [
-            (integers, Column(Type.BIGINT, pa.array(values[integers].astype(np.int64)))),
+            (exact, Column(Type.BIGINT, pa.array(integers[exact]))),
             (floats, Column(Type.FLOAT, pa.array(values[floats]))),
         ],
     )

@@ -104,16 +104,15 @@ def _numeric(column: Column, bits_as_numbers: bool, suffix: str) -> Argument:
 
 def _texts(values: pa.StringArray) -> Argument:
     """NULL has the length -1."""
-    data = bytes_of(values)
-    offsets = offsets_of(values).astype(np.int64)
-    if len(data) and data.max() > 127:
+    data, offsets = bytes_of(values), offsets_of(values)
+    text = str(data.data, "utf-8")
+    if not text.isascii():
         # a lead byte counts one unit, that of a character beyond 16 bits two
         units = ((data & 0xC0) != 0x80).astype(np.int8) + (data >= 0xF0)
-        counts = np.zeros(len(data) + 1, np.int64)
+        counts = np.zeros(len(data) + 1, np.int32)
         np.cumsum(units, out=counts[1:])
         offsets = counts[offsets - offsets[0]]
-    lengths = np.diff(offsets).astype(np.int32)
-    text = data.tobytes().decode("utf-8")
+    lengths = offsets[1:] - offsets[:-1]
     if values.null_count:
         known = valid(values)
         if lengths[~known].any():  # bytes under a NULL are allowed in Arrow
@@ -134,12 +133,15 @@ def write(memory: NDArray[np.uint8], arguments: Sequence[Argument], count: int) 
     header = memory[:HEADER].view(np.int32)
     header[:] = 0
     header[_COUNT] = count
+    # copies of bytes keep the interpreter lock, those of numpy let go of it
+    room = memory.data
     at = HEADER + 8 * count + rounded(4 * count)
-    memory[at : at + count] = 0  # NULL unless the loop says otherwise
+    room[at : at + count] = bytes(count)  # NULL unless the loop says otherwise
     at += rounded(count)
     for argument in arguments:
         for part in argument.parts:
-            memory[at : at + part.nbytes] = np.ascontiguousarray(part).view(np.uint8)
+            if part.nbytes:
+                room[at : at + part.nbytes] = np.ascontiguousarray(part).data.cast("B")
             at += rounded(part.nbytes)
 
 
@@ -176,7 +178,7 @@ _VALUES = {
 _LOOP = """'use strict';
 const {{ DateOf, parse, revive, substring, settleResult, checkNumber, failure, finish }} = I;
 return function batch({strings}) {{
-  const B = I.memory();
+  const B = I.memory(){first};
   const head = new I.I32(B, 0, 16), n = head[{count}];
   let at = {header}, row = 0, text = '';
   const values = new I.F64(B, at, n), bigs = new I.I64(B, at, n); at += 8 * n;
@@ -240,7 +242,8 @@ def loop_source(kinds: Sequence[str], seed: int) -> str:
             views.append(_VIEWS["num" + family].format(i=i))
         values.append(_VALUES[kind].format(i=i))
     return _LOOP.format(
-        strings=", ".join(strings),
+        strings=", ".join(strings[1:]),
+        first="".join(f", {name} = this" for name in strings[:1]),
         header=HEADER,
         count=_COUNT,
         views="\n    ".join(views),
