@@ -27,7 +27,12 @@ def command(capfd, monkeypatch):
 
     What a run does to its process once and for all is left out.
     """
-    for name in ("skip_pandas", "share_the_interpreter", "load_v8_meanwhile"):
+    for name in (
+        "skip_pandas",
+        "share_the_interpreter",
+        "keep_freed_memory",
+        "load_v8_meanwhile",
+    ):
         monkeypatch.setattr(startup, name, lambda: None)
 
     def run(*args: str) -> tuple[int, str, str]:

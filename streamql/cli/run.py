@@ -83,8 +83,9 @@ def run_command(
             raise UsageError(
                 f"{flag} says what to do with checkpoints", hint="add --checkpoint DIR"
             )
-    from .startup import share_the_interpreter
+    from .startup import keep_freed_memory, share_the_interpreter
 
+    keep_freed_memory()
     share_the_interpreter()
     gc.disable()  # what is loaded now stays: looking for garbage in it takes a tenth of the start
     with (
