@@ -14,7 +14,6 @@ from streamql.udf.javascript import (
 
 SECOND = 10_000_000
 NEW = datetime(2024, 3, 5, 8, 15, tzinfo=UTC)
-MS = 0.001
 
 
 def main(accumulate, result, init="", rest=""):

@@ -12,7 +12,7 @@ import io
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,6 @@ from streamql.connectors.catalog import open_sink
 from streamql.connectors.console import ConsoleSink
 from streamql.connectors.contract import AT_LEAST_ONCE, EXACTLY_ONCE
 from streamql.connectors.filesink import file_in_directory
-from streamql.connectors.memory import MemorySink
 from streamql.formats.catalog import Format
 
 MANY, FEW = "many", "few"
@@ -98,25 +97,6 @@ class OnConsole(InFile):
 
 
 @dataclass
-class InMemory:
-    """Memory, which is looked at after the death of whoever wrote to it."""
-
-    sinks: list[MemorySink] = field(default_factory=list)
-    delivery: str = AT_LEAST_ONCE
-    effort: str = MANY
-
-    def open(self) -> Any:
-        self.sinks.append(MemorySink())
-        return self.sinks[-1]
-
-    def gone(self, sink: Any) -> None:
-        pass
-
-    def rows(self) -> list[int]:
-        return [row["n"] for sink in self.sinks for row in sink.dicts()]
-
-
-@dataclass
 class InTable:
     """A table of a database; with `key` rows take the place of those with their number."""
 
@@ -169,7 +149,7 @@ FILES = {
     "parquet": ("o.parquet", InParts, _jsonl, False),
     "console": ("o.txt", OnConsole, _jsonl, False),
 }
-PLACES = (*FILES, "memory", "sqlite", "sqlite by key", "postgres", "postgres by key", "server",
+PLACES = (*FILES, "sqlite", "sqlite by key", "postgres", "postgres by key", "server",
           "server that looks")  # fmt: skip
 
 
@@ -196,8 +176,6 @@ def make(name: str, folder: Path, request: Any) -> Any:
         return made
     options = "&key=n" if name.endswith("by key") else ""
     match name.partition(" ")[0]:
-        case "memory":
-            return InMemory()
         case "sqlite":
             return InTable(Sqlite(folder / "o.db"), options, effort=FEW if options else MANY)
         case "postgres":

@@ -24,7 +24,6 @@ AGGREGATES = {
         for name, function in agg.BY_NAME.items()
     },
 }
-Results = list[Any]
 
 
 @st.composite

@@ -13,7 +13,6 @@ from streamql.column import from_values
 from streamql.connectors.catalog import open_sink
 from streamql.connectors.console import ClosedPipe, ConsoleSink
 from streamql.connectors.filesink import file_in_directory
-from streamql.connectors.memory import MemorySink
 from streamql.errors import OutputError
 from streamql.formats.catalog import Format
 
@@ -148,14 +147,6 @@ def test_standard_output_stays_open():
         lines = file.read().splitlines()
     assert [json.loads(line) for line in lines[:5]] == ROWS
     assert lines[5:] == [b"more"]
-
-
-def test_memory_keeps_rows():
-    sink = MemorySink()
-    fill(sink)
-    assert sink.dicts() == ROWS
-    assert sink.table().to_pylist() == [{"t": None} | row for row in ROWS]
-    assert MemorySink().table().num_rows == 0
 
 
 def test_an_output_directory_holds_all_outputs_whatever_they_are_called(tmp_path):

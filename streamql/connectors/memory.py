@@ -1,4 +1,4 @@
-"""Values of the calling program as inputs, and outputs kept in memory.
+"""Values of the calling program as inputs.
 
 An input may be a list of dicts, an Arrow table or batch, anything with the Arrow stream protocol
 (a pandas or polars frame), an iterator of dicts or of tables, or an async iterator of these. Large
@@ -13,16 +13,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ..column import Column, concat, from_values, nulls
+from ..column import Column, from_values
 from ..errors import InputError, UsageError
 from ..formats.cells import finite
 from ..formats.decoded import SAMPLE_BYTES, BadEvent, Decoded, numbered
-from ..formats.expand import columns_of_records
-from ..formats.table import rows_from_arrow, to_arrow
+from ..formats.table import rows_from_arrow
 from ..python_values import dump
 from ..rows import ColumnRows, RecordRows, Rows
 from ..types import Type
-from .contract import ALL, Position, Reader, Sink, Source, last_event, shifted
+from .contract import ALL, Position, Reader, Source, last_event, shifted
 from .pump import AsyncPump, Pump
 
 CHUNK_ROWS = 65_536
@@ -192,57 +191,3 @@ def _unfit(item: Any) -> str | None:
         except (TypeError, ValueError, pa.ArrowException) as error:
             return f"field {key!r}: {error}"
     return None
-
-
-class MemorySink(Sink):
-    """Keeps rows in memory."""
-
-    def __init__(self, name: str = "memory") -> None:
-        self.name = name
-        self.parts: list[tuple[list[str], list[Column]] | pa.StringArray] = []
-
-    def write(self, names: Sequence[str], columns: Sequence[Column]) -> None:
-        count = len(columns[0]) if columns else 0
-        if count:
-            self.parts.append((list(names), list(columns)))
-            self.rows += count
-
-    def write_records(self, texts: pa.StringArray) -> None:
-        if len(texts):
-            self.parts.append(texts)
-            self.rows += len(texts)
-
-    def close(self) -> None:
-        """Nothing to free; the rows stay."""
-
-    def dicts(self) -> list[dict[str, Any]]:
-        """Return all rows as dicts."""
-        found: list[dict[str, Any]] = []
-        for part in self.parts:
-            if isinstance(part, tuple):
-                names, columns = part
-                values = [column.to_pylist() for column in columns]
-                found += [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
-            else:
-                found += [row or {} for row in Column(Type.RECORD, part).to_pylist()]
-        return found
-
-    def columns(self) -> dict[str, Column]:
-        """Return all rows as columns; a field that some rows lack is NULL in them."""
-        parts = [p if isinstance(p, tuple) else columns_of_records(p) for p in self.parts]
-        tables = [dict(zip(names, columns, strict=True)) for names, columns in parts]
-        counts = [len(part[1][0]) if isinstance(part, tuple) else len(part) for part in self.parts]
-        names = list(dict.fromkeys(name for table in tables for name in table))
-        return {
-            name: concat(
-                [
-                    table[name] if name in table else nulls(count)
-                    for table, count in zip(tables, counts, strict=True)
-                ]
-            )
-            for name in names
-        }
-
-    def table(self) -> pa.Table:
-        """Return all rows as an Arrow table."""
-        return to_arrow(self.columns())

@@ -301,7 +301,7 @@ class FunctionSet:
 
 
 class Registry:
-    """Functions by name, ignoring case. Immutable; `with_function` makes a new one.
+    """Functions by name, ignoring case. Immutable.
 
     Built-in functions have bare names; user functions have an alias and live in a namespace of
     their own (`udf.`, `uda.`).
@@ -324,12 +324,6 @@ class Registry:
     def udf(self, alias: str) -> Function | None:
         """Return the user function of this alias, None if there is none."""
         return self.udfs.get(alias.lower())
-
-    def with_function(self, function: Function) -> Registry:
-        """Return a registry that also knows this user function (a later one wins)."""
-        return Registry(
-            self.builtins, {**self.udfs, function.name.lower(): function}, self.aggregates
-        )
 
 
 def map_rows(convert_row: Callable[..., Any], returns: Type, *columns: Column) -> Array:

@@ -77,7 +77,7 @@ class Extreme(Aggregate):
         if mixed.any():
             raise _Mixture(int(np.argmax(mixed)))
         if Type.BIGINT in best and Type.FLOAT in best:
-            self._decide(best, len(ranges))
+            self._decide(best)
         parts: list[tuple[Rows | None, Column]] = []
         for kind, (rows, values) in best.items():
             if kind is Type.TEXT:
@@ -93,7 +93,7 @@ class Extreme(Aggregate):
     def _merge(self, a: States, b: States) -> States:
         return (self.better(a[0], b[0]),)
 
-    def _decide(self, best: dict[Type, tuple[Rows, NDArray[Any]]], count: int) -> None:
+    def _decide(self, best: dict[Type, tuple[Rows, NDArray[Any]]]) -> None:
         """Where a range has a bigint and a float, leave the better one only."""
         (whole, bigints), (rough, numbers) = best[Type.BIGINT], best[Type.FLOAT]
         both = np.intersect1d(whole, rough, assume_unique=True)
