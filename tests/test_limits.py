@@ -124,7 +124,7 @@ def test_what_operators_hold_is_shown(tmp_path):
 
     def look(_status):
         found = {
-            metric.name: dict(metric.values)[(("operator", "group by hopping and 0 keys"),)]
+            metric.name: dict(metric.values)[(("operator", "group by hopping"),)]
             for metric in views[0].metrics()
             if metric.name.startswith("streamql_state_") and metric.values
         }

@@ -66,7 +66,7 @@ def window_text(window: Window) -> str:
     match window:
         case Hopping(size=size, hop=hop, offset=offset):
             moved = f", moved by {spoken(abs(offset))}" if offset else ""
-            if size == hop:
+            if window.tumbling:
                 return f"tumbling {spoken(size)}{moved}"
             return f"hopping {spoken(size)} every {spoken(hop)}{moved}"
         case Sliding(size=size):

@@ -1,4 +1,4 @@
-"""Logical plan nodes. Frozen; `str` is the line that `explain` shows.
+"""Logical plan nodes. Frozen; `str` names the operator in figures and in `why`.
 
 A node that two others read is one object: steps used twice are computed once. Nodes compare by
 identity for that reason; rules make new nodes.
@@ -14,7 +14,7 @@ from ..expressions.nodes import Aggregation, Analytic, Call, Expr
 from ..functions.table import TableFunction
 from ..types import Type
 from .pattern import Automaton, Pick, Variable
-from .windows import Window
+from .windows import Hopping, Window
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,8 +154,13 @@ class Group(_OneInput):
     aggregations: tuple[Aggregation, ...]
 
     def __str__(self) -> str:
-        kinds = ", ".join(type(w).__name__.lower() for w in self.windows)
-        return f"group by {kinds} and {len(self.keys)} keys"
+        names = [
+            "tumbling" if isinstance(w, Hopping) and w.tumbling else type(w).__name__.lower()
+            for w in self.windows
+        ]
+        count = len(self.keys)
+        keys = [f"{count} key{'s' * (count > 1)}"] if count else []
+        return "group by " + ", ".join([*names, *keys])
 
 
 @dataclass(frozen=True, slots=True)

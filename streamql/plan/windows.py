@@ -20,6 +20,11 @@ class Hopping:
     offset: int = 0
     identity: str | None = None
 
+    @property
+    def tumbling(self) -> bool:
+        """Whether each event is in one window."""
+        return self.hop == self.size
+
 
 @dataclass(frozen=True, slots=True)
 class Sliding:

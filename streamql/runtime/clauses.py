@@ -63,7 +63,7 @@ def clause_of(plan: Plan) -> Clause:
 
 
 def _window(window: Window) -> str:
-    tumbling = isinstance(window, Hopping) and window.size == window.hop
+    tumbling = isinstance(window, Hopping) and window.tumbling
     return f"{'Tumbling' if tumbling else type(window).__name__}Window"
 
 

@@ -88,7 +88,7 @@ class PaneKeeper(Keeper):
         if len(self._ends) == 0:
             self._closed = time
             return None
-        if window.size == window.hop:
+        if window.tumbling:
             due = np.flatnonzero((self._ends < time) & (self._ends >= self._closed))
             ends = self._ends[due]
         else:
