@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 from ..batch import MAIN
 from ..errors import BindError, suggest
@@ -157,7 +157,7 @@ class Sources:
             )
 
     def _time(self, name: str, clause: ast.TimestampBy, scan: Plan, source: Source) -> SetTime:
-        for part in _parts(clause.value):
+        for part in ast.nodes_of(clause.value):
             if isinstance(part, ast.Call) and _is_system_timestamp(part):
                 raise BindError(
                     "System.Timestamp() is what TIMESTAMP BY sets, and cannot be in it", part.span
@@ -240,10 +240,10 @@ class Sources:
 
 def _refuse_element_as_time(node: ast.Source, alias: str) -> None:
     """Raise BindError when TIMESTAMP BY below an APPLY names the APPLY's element."""
-    for part in _parts(node):
+    for part in ast.nodes_of(node):
         if not isinstance(part, ast.TimestampBy):
             continue
-        for path in _parts(part):
+        for path in ast.nodes_of(part):
             if (
                 isinstance(path, ast.Path)
                 and len(path.names) > 1
@@ -262,13 +262,3 @@ def _is_system_timestamp(node: ast.Call) -> bool:
         and node.prefix[0].text.lower() == "system"
         and node.name.text.lower() == "timestamp"
     )
-
-
-def _parts(node: ast.Node) -> Iterator[ast.Node]:
-    """Yield a tree and all nodes in it."""
-    yield node
-    for part in fields(node):
-        value = getattr(node, part.name)
-        for inner in value if isinstance(value, tuple) else (value,):
-            if isinstance(inner, ast.Node):
-                yield from _parts(inner)

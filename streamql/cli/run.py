@@ -131,7 +131,7 @@ def run_command(
 def _warn_of_volatile(ctx: click.Context, job: Job) -> None:
     """Warn of functions that may compute other rows after a restart."""
     from ..lint.rules.volatile_call import HINT, volatile_calls
-    from ..lint.subject import plans_below
+    from ..plan.nodes import plans_below
 
     for text in dict.fromkeys(text for _, text in volatile_calls(plans_below(job.plan.writes))):
         warn(text, ctx, hint=HINT)

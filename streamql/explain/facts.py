@@ -31,6 +31,7 @@ from ..plan.nodes import (
     Union,
     Unnest,
     Write,
+    plans_below,
 )
 from ..plan.reads import Reads
 from ..runtime.operators.set_time import Order
@@ -165,13 +166,8 @@ def _input(plan: Scan, around: Around) -> Iterator[Fact]:
 
 
 def _is_timed(scan: Scan, job: Job) -> bool:
-    stack: list[Plan] = list(job.writes)
-    while stack:
-        plan = stack.pop()
-        if isinstance(plan, SetTime) and plan.input == scan.input:
-            return True
-        stack += plan.inputs
-    return False
+    times = (plan for plan in plans_below(job.writes) if isinstance(plan, SetTime))
+    return any(time.input == scan.input for time in times)
 
 
 def _time(plan: SetTime, around: Around) -> Iterator[Fact]:

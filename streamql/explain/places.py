@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import fields
-
 from ..errors import Span
 from ..plan.expressions import expressions_in
 from ..plan.nodes import Plan, Scan, Write
@@ -22,7 +19,7 @@ def place_of(plan: Plan, script: ast.Script) -> Span | None:
 
 
 def _of_input(name: str, script: ast.Script) -> Span | None:
-    for node in _nodes(script):
+    for node in ast.nodes_of(script):
         if isinstance(node, ast.Table) and node.name.text.lower() == name.lower():
             return node.name.span
     return None
@@ -38,12 +35,3 @@ def _of_output(name: str, script: ast.Script) -> Span | None:
         if query.into is not None and query.into.text.lower() == name.lower():
             return query.into.span
     return None
-
-
-def _nodes(node: ast.Node) -> Iterator[ast.Node]:
-    yield node
-    for part in fields(node):
-        value = getattr(node, part.name)
-        for inner in value if isinstance(value, tuple) else (value,):
-            if isinstance(inner, ast.Node):
-                yield from _nodes(inner)

@@ -10,7 +10,7 @@ from ..bind.script import input_names
 from ..plan.nodes import Shape
 from ..syntax import nodes as ast
 from .diagnostic import Diagnostic, warning
-from .subject import nodes_of, tables_of
+from .subject import is_bounded, tables_of
 
 
 def with_open_inputs(script: ast.Script, environment: Environment) -> tuple[Environment, list[str]]:
@@ -36,7 +36,7 @@ def with_open_inputs(script: ast.Script, environment: Environment) -> tuple[Envi
 def assumed_references(script: ast.Script, assumed: frozenset[str]) -> Iterator[Diagnostic]:
     """Yield a finding for each input that is taken as reference data."""
     told: set[str] = set()
-    for node in nodes_of(script):
+    for node in ast.nodes_of(script):
         if isinstance(node, ast.Join) and isinstance(node.right, ast.Table):
             name = node.right.name
             if name.text in assumed and name.text not in told:
@@ -52,17 +52,17 @@ def assumed_references(script: ast.Script, assumed: frozenset[str]) -> Iterator[
 def _looked_up(script: ast.Script) -> set[str]:
     return {
         node.right.name.text.lower()
-        for node in nodes_of(script)
+        for node in ast.nodes_of(script)
         if isinstance(node, ast.Join)
         and isinstance(node.right, ast.Table)
         and node.right.timestamp_by is None
-        and not _is_bounded(node.condition)
+        and not is_bounded(node.condition)
     }
 
 
 def _streams(script: ast.Script) -> Iterator[str]:
     """Yield the names that are read as streams somewhere."""
-    for node in nodes_of(script):
+    for node in ast.nodes_of(script):
         if isinstance(node, ast.Select):
             source = node.source
             for table in tables_of(source):
@@ -70,14 +70,8 @@ def _streams(script: ast.Script) -> Iterator[str]:
                     yield table.name.text
             while isinstance(source, ast.Join | ast.Apply | ast.MatchRecognize):
                 right = source.right if isinstance(source, ast.Join) else None
-                if isinstance(right, ast.Table) and _is_bounded(source.condition):  # type: ignore[union-attr]
+                if isinstance(right, ast.Table) and is_bounded(source.condition):  # type: ignore[union-attr]
                     yield right.name.text
                 source = source.left if isinstance(source, ast.Join) else source.source
             if isinstance(source, ast.Table):
                 yield source.name.text
-
-
-def _is_bounded(condition: ast.Node) -> bool:
-    return any(
-        isinstance(n, ast.Call) and n.name.text.lower() == "datediff" for n in nodes_of(condition)
-    )

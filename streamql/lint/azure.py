@@ -14,7 +14,7 @@ from ..functions.registry import Function
 from ..settings import Settings
 from ..syntax import nodes as ast
 from .diagnostic import INFO, WARNING, Diagnostic
-from .subject import Subject, nodes_of
+from .subject import Subject
 
 MISSING = "azure-missing"
 DIFFERENT = "azure-differs"
@@ -182,7 +182,7 @@ def _inside(query: ast.Query) -> Iterator[ast.Node]:
     first = query
     while isinstance(first, ast.Union):
         first = first.left
-    for node in nodes_of(query):
+    for node in ast.nodes_of(query):
         if isinstance(node, ast.Select) and node is not first:
             yield node
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from ..bind.scope import Environment
-from ..expressions.nodes import Expr, walk
-from ..plan.expressions import expressions_in
-from ..plan.nodes import Job, Plan
+from ..plan.nodes import Job, Plan, plans_below
 from ..syntax import nodes as ast
 
 
@@ -34,7 +32,7 @@ class Subject:
 
     def nodes(self) -> Iterator[ast.Node]:
         """Yield all nodes of the tree."""
-        return nodes_of(self.script)
+        return ast.nodes_of(self.script)
 
     def queries(self) -> Iterator[ast.Query]:
         """Yield the queries of steps, then the statements."""
@@ -48,34 +46,6 @@ class Subject:
     def plans(self) -> Iterator[Plan]:
         """Yield all nodes of the plan once, those of unused steps too."""
         yield from plans_below((*self.job.writes, *(s[1] for s in self.environment.steps.values())))
-
-
-def plans_below(plans: Iterable[Plan]) -> Iterator[Plan]:
-    """Yield plan nodes and all that they read, each once."""
-    seen: set[int] = set()
-    stack = list(plans)
-    while stack:
-        plan = stack.pop()
-        if id(plan) not in seen:
-            seen.add(id(plan))
-            stack += plan.inputs
-            yield plan
-
-
-def nodes_of(node: ast.Node) -> Iterator[ast.Node]:
-    """Yield a tree and all nodes in it."""
-    yield node
-    for part in fields(node):
-        value = getattr(node, part.name)
-        for inner in value if isinstance(value, tuple) else (value,):
-            if isinstance(inner, ast.Node):
-                yield from nodes_of(inner)
-
-
-def parts_of(plan: Plan) -> Iterator[Expr]:
-    """Yield all expressions in a plan node, and everything in them."""
-    for expr in expressions_in(plan):
-        yield from walk(expr)
 
 
 def tables_of(source: ast.Source | None) -> Iterator[ast.Table]:
@@ -99,3 +69,11 @@ def conjuncts(node: ast.Expr | None) -> Iterator[ast.Expr]:
         yield from conjuncts(node.right)
     elif node is not None:
         yield node
+
+
+def is_bounded(condition: ast.Node) -> bool:
+    """Tell whether a condition says how far apart in time two rows may be."""
+    return any(
+        isinstance(n, ast.Call) and n.name.text.lower() == "datediff"
+        for n in ast.nodes_of(condition)
+    )

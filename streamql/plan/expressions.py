@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
-from ..expressions.nodes import Aggregation, Analytic, Expr, rebuild
+from ..expressions.nodes import Aggregation, Analytic, Expr, rebuild, walk
 from .nodes import (
     Analyze,
     Filter,
@@ -47,6 +47,12 @@ def expressions_of(plan: Plan) -> list[Expr]:
 def expressions_in(plan: Plan) -> Iterator[Expr]:
     """Yield the expressions that stand in a node, calls of its own kind too; not what is inside."""
     return _tops(plan)
+
+
+def parts_of(plan: Plan) -> Iterator[Expr]:
+    """Yield the expressions that stand in a node, and everything in them."""
+    for expr in _tops(plan):
+        yield from walk(expr)
 
 
 def _tops(value: object) -> Iterator[Expr]:

@@ -6,7 +6,7 @@ identity for that reason; rules make new nodes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self, TypeAlias
 
@@ -310,3 +310,15 @@ class Job:
     outputs: tuple[str, ...]
     references: tuple[str, ...] = ()
     tables: Mapping[str, tuple[tuple[str, Type], ...]] = field(default_factory=dict)
+
+
+def plans_below(plans: Iterable[Plan]) -> Iterator[Plan]:
+    """Yield nodes and all that they read, each once."""
+    seen: set[int] = set()
+    stack = list(plans)
+    while stack:
+        plan = stack.pop()
+        if id(plan) not in seen:
+            seen.add(id(plan))
+            stack += plan.inputs
+            yield plan

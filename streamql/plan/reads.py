@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass
 
-from ..expressions.nodes import META, Expr, Field, walk
+from ..expressions.nodes import META, Field
 from ..types import Type
-from .nodes import Job, Narrow, Plan, Scan
+from .expressions import parts_of
+from .nodes import Job, Narrow, Plan, Scan, plans_below
 
 Columns = tuple[tuple[str, Type], ...]
 _Fields = tuple[tuple[str, ...] | None, tuple[str, ...] | None]
@@ -34,20 +35,14 @@ class Reads:
 
 def what_is_read(job: Job) -> dict[str, Reads]:
     """Return what the job needs of each of its inputs."""
-    plans: dict[int, Plan] = {}
-    stack: list[Plan] = list(job.writes)
-    while stack:
-        plan = stack.pop()
-        if id(plan) not in plans:
-            plans[id(plan)] = plan
-            stack += plan.inputs
+    plans = tuple(plans_below(job.writes))
     metadata = any(
         isinstance(e, Field) and e.relation.startswith(META)
-        for plan in plans.values()
-        for e in _expressions(plan)
+        for plan in plans
+        for e in parts_of(plan)
     )
-    declared = {p.input: p.columns for p in plans.values() if isinstance(p, Scan)}
-    names = _narrowed(plans.values())
+    declared = {p.input: p.columns for p in plans if isinstance(p, Scan)}
+    names = _narrowed(plans)
     return {n: Reads(declared.get(n), metadata, *names.get(n, _ALL)) for n in job.inputs}
 
 
@@ -61,17 +56,3 @@ def _narrowed(plans: Iterable[Plan]) -> dict[str, _Fields]:
                 known = found.setdefault(source.input, own)
                 found[source.input] = own if own == known else _ALL
     return found
-
-
-def _expressions(value: object) -> Iterator[Expr]:
-    """Yield all expressions in a plan node of any kind, those of the plans it reads left out."""
-    if isinstance(value, Expr):
-        yield from walk(value)
-    elif isinstance(value, tuple):
-        for item in value:
-            yield from _expressions(item)
-    elif is_dataclass(value):
-        for part in fields(value):
-            inner = getattr(value, part.name)
-            if not isinstance(inner, Plan):
-                yield from _expressions(inner)

@@ -5,7 +5,8 @@ Names keep the spelling of the query. Nothing here knows which functions or inpu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from typing import TypeAlias
 
 from ..errors import Span
@@ -306,3 +307,13 @@ class Script(Node):
     tables: tuple[CreateTable, ...]
     steps: tuple[Step, ...]
     statements: tuple[Query, ...]
+
+
+def nodes_of(node: Node) -> Iterator[Node]:
+    """Yield a tree and all nodes in it."""
+    yield node
+    for part in fields(node):
+        value = getattr(node, part.name)
+        for inner in value if isinstance(value, tuple) else (value,):
+            if isinstance(inner, Node):
+                yield from nodes_of(inner)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ...syntax import nodes as ast
 from ..diagnostic import Diagnostic, warning
-from ..subject import Subject, nodes_of, tables_of
+from ..subject import Subject, is_bounded, tables_of
 
 
 def window_over_arrival(subject: Subject) -> Iterator[Diagnostic]:
@@ -14,7 +14,7 @@ def window_over_arrival(subject: Subject) -> Iterator[Diagnostic]:
     steps = {s.name.text.lower(): s for s in subject.script.steps}
     told: set[int] = set()
     for query in subject.queries():
-        for select in (n for n in nodes_of(query) if isinstance(n, ast.Select)):
+        for select in (n for n in ast.nodes_of(query) if isinstance(n, ast.Select)):
             what = _looks_at_time(select)
             if what is None:
                 continue
@@ -34,9 +34,9 @@ def window_over_arrival(subject: Subject) -> Iterator[Diagnostic]:
 def _looks_at_time(select: ast.Select) -> str | None:
     if select.group_by:
         return "a window"
-    for node in nodes_of(select):
+    for node in ast.nodes_of(select):
         match node:
-            case ast.Join(condition=condition) if _has_distance(condition):
+            case ast.Join(condition=condition) if is_bounded(condition):
                 return "a join"
             case ast.MatchRecognize():
                 return "MATCH_RECOGNIZE"
@@ -47,12 +47,6 @@ def _looks_at_time(select: ast.Select) -> str | None:
     return None
 
 
-def _has_distance(condition: ast.Node) -> bool:
-    return any(
-        isinstance(n, ast.Call) and n.name.text.lower() == "datediff" for n in nodes_of(condition)
-    )
-
-
 def _inputs_below(source: ast.Source | None, steps: dict[str, ast.Step]) -> Iterator[ast.Table]:
     """Yield the inputs whose time a FROM goes by, through the steps that it reads."""
     for table in tables_of(source):
@@ -61,5 +55,5 @@ def _inputs_below(source: ast.Source | None, steps: dict[str, ast.Step]) -> Iter
             yield table
             continue
         rest = {name: s for name, s in steps.items() if s is not step}
-        for select in (n for n in nodes_of(step.query) if isinstance(n, ast.Select)):
+        for select in (n for n in ast.nodes_of(step.query) if isinstance(n, ast.Select)):
             yield from _inputs_below(select.source, rest)

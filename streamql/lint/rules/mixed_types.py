@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...expressions.nodes import Call, Expr, OneOf
+from ...plan.expressions import parts_of
 from ...types import Type
 from ..diagnostic import Diagnostic, warning
-from ..subject import Subject, parts_of
+from ..subject import Subject
 
 _COMPARISONS = {"=", "<>", "<", "<=", ">", ">="}
 _NUMBERS = {Type.BIGINT, Type.FLOAT, Type.BIT, Type.NUMBER}

@@ -17,6 +17,7 @@ from ...expressions.nodes import (
     MakeRecord,
     Whole,
 )
+from ...plan.expressions import parts_of
 from ...plan.nodes import (
     Analyze,
     Filter,
@@ -30,7 +31,7 @@ from ...plan.nodes import (
 )
 from ...types import Type
 from ..diagnostic import Diagnostic, warning
-from ..subject import Subject, parts_of
+from ..subject import Subject
 
 
 def null_into_score(subject: Subject) -> Iterator[Diagnostic]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ...syntax import nodes as ast
 from ..diagnostic import Diagnostic, warning
-from ..subject import Subject, conjuncts, nodes_of
+from ..subject import Subject, conjuncts
 
 
 def outer_join_made_inner(subject: Subject) -> Iterator[Diagnostic]:
@@ -43,7 +43,7 @@ def _names_side(condition: ast.Expr, optional: dict[str, str]) -> str | None:
     """Return the optional side that a comparison looks at, outside of functions and CASE."""
     if not isinstance(condition, ast.Binary | ast.Between | ast.In | ast.Like):
         return None
-    parts = list(nodes_of(condition))
+    parts = list(ast.nodes_of(condition))
     if any(isinstance(p, ast.Call | ast.Case) for p in parts):
         return None
     for part in parts:

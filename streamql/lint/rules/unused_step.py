@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ...syntax import nodes as ast
 from ..diagnostic import Diagnostic, warning
-from ..subject import Subject, nodes_of
+from ..subject import Subject
 
 
 def unused_step(subject: Subject) -> Iterator[Diagnostic]:
@@ -26,7 +26,7 @@ def unused_step(subject: Subject) -> Iterator[Diagnostic]:
 
 def _names(query: ast.Query, name: str) -> bool:
     """Tell whether a query reads a step in FROM, or as a value."""
-    for node in nodes_of(query):
+    for node in ast.nodes_of(query):
         if isinstance(node, ast.Table) and node.name.text.lower() == name:
             return True
         if isinstance(node, ast.Path) and node.names[0].text.lower() == name:

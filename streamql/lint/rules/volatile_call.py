@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 
 from ...expressions.nodes import Call
 from ...functions.registry import Volatility
+from ...plan.expressions import parts_of
 from ...plan.nodes import Plan
 from ..diagnostic import Diagnostic, warning
-from ..subject import Subject, parts_of
+from ..subject import Subject
 
 HINT = (
     "in JavaScript, --set js_deterministic=true makes the time and random numbers depend on "
