@@ -249,6 +249,8 @@ def test_a_whole_query(tmp_path: Path) -> None:
         ({"threads": "none"}, "score.threads takes a whole number"),
         ({"protocol": "mlflow"}, "score.protocol=mlflow is for models behind HTTP"),
         ({"key": "env:K"}, "score.key is a setting of models behind HTTP; score runs in this"),
+        ({"header.X-Tenant": "t"}, "score.header.X-Tenant is a setting of models behind HTTP"),
+        ({"breaker_pause": "30s"}, "score.breaker_pause is a setting of models behind HTTP"),
         ({"max_batch_count": "auto"}, "score.max_batch_count=auto is for models behind HTTP"),
         ({"isolate": "true"}, "score.isolate is a setting of entry scripts"),
     ],

@@ -183,8 +183,9 @@ def test_scripts_that_do_not_work(
 
 
 def test_settings_without_meaning_for_a_script_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"score\.max_retries is a setting of models behind HTTP"):
-        function(tmp_path, RAISES, max_retries="3")
+    for name, value in (("max_retries", "3"), ("breaker_pause", "30s"), ("header.X-Tenant", "t")):
+        with pytest.raises(UsageError, match=rf"score\.{name} is a setting of models behind HTTP"):
+            function(tmp_path, RAISES, **{name: value})
 
 
 DECORATED = """

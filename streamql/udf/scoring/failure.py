@@ -85,6 +85,21 @@ def of_status(status: int, headers: Mapping[str, str], body: str, now: float) ->
     )
 
 
+def of_exception(place: str | None, said: str) -> Failure:
+    """Return the failure of a script whose run() raised; `place` is where, if that is known."""
+    where = f" ({place})" if place else ""
+    cause = f"failed in run(){where}: {said}"
+    return Failure(cause, Retry.NEVER, rows_to_blame=True, label="exception")
+
+
+def of_script(status: int, headers: Mapping[str, str], body: str) -> Failure:
+    """Return the failure for a status that a script itself answers."""
+    failure = of_status(status, headers, body, 0.0)
+    # nothing heals with time here: the same call gives the same answer
+    failure.retry, failure.rows_to_blame = Retry.NEVER, True
+    return failure
+
+
 def _final(location: str) -> str:
     """Return `, URL` for the address a redirect names, without what could be a secret."""
     try:

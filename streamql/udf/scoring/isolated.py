@@ -21,7 +21,7 @@ import orjson
 from ...errors import FunctionError
 from ...network.retry import Retry
 from .exchange import Exchange
-from .failure import Clock, Failure, of_status, shortened
+from .failure import Clock, Failure, of_exception, of_script, shortened
 from .frames import HEAD, RAISED, READY, REQUEST, STOP, VALUE, framed, opened
 from .function import ModelFunction
 from .http_scorer import HttpScorer
@@ -209,19 +209,10 @@ class WorkerTransport(Transport):
             cause = f"cannot be called: {found['message']}"
             raise Failure(cause, Retry.NEVER, label="script", hint=found["hint"])
         if kind == RAISED:
-            where = f" ({found['place']})" if found["place"] else ""
-            raise Failure(
-                f"failed in run(){where}: {found['said']}",
-                Retry.NEVER,
-                rows_to_blame=True,
-                label="exception",
-            )
+            raise of_exception(found["place"], found["said"])
         if found["status"] == 200:
             return Answer(found["text"].encode())
-        failure = of_status(found["status"], found["headers"], found["text"], 0.0)
-        # nothing heals with time here: the same call gives the same answer
-        failure.retry, failure.rows_to_blame = Retry.NEVER, True
-        raise failure
+        raise of_script(found["status"], found["headers"], found["text"])
 
     async def _started(self) -> Worker:
         """Return a new worker that is ready. Raises Failure, or FunctionError of the script."""

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from ...column import Column
-from ...errors import UsageError
 from ...network.retry import Retry
-from .exchange import Exchange
-from .failure import Clock, Failure
-from .function import ModelFunction
+from .failure import Failure
 from .onnx_answers import column_of
 from .onnx_model import OnnxModel, OnnxSettings
 from .protocols.protocol import BadAnswer, BadRow, Protocol, Text, results
-from .scorer import Scorer
-from .script import ScriptScorer
+from .script import LocalFunction
 from .settings import ScoringSettings
 from .stats import ScoringStats
 from .transport import Answer, Transport
-from .tuner import Limits
-from .watch import Watch
 
 _TOGETHER = 8_192
 """Rows of which the inputs are made at a time: they are still in the cache when they are used."""
@@ -61,10 +55,9 @@ class OnnxTransport(Transport):
         raise Failure(cause, Retry.NEVER, rows_to_blame=True, label=label)
 
 
-class OnnxFunction(ModelFunction):
+class OnnxFunction(LocalFunction):
     """An ONNX model as a function; it is loaded when a query that calls it is compiled."""
 
-    remote: ClassVar[bool] = False
     takes_fields: ClassVar[bool] = True
 
     def __init__(
@@ -72,7 +65,6 @@ class OnnxFunction(ModelFunction):
     ) -> None:
         settings = replace(settings, protocol=OnnxRows())
         super().__init__(name, settings)
-        _refuse_http_only(name, settings)
         self.path = path
         self._options = options
         self._model: OnnxModel | None = None
@@ -135,14 +127,6 @@ class OnnxFunction(ModelFunction):
                 self.settings = replace(self.settings, returns=self._model.returns)
         return self._model
 
-    def open(self, partition: int = 0) -> Scorer:
-        sink = self._sink()
-        transport, clock = self.transport(), Clock()
-        watch = Watch(self.name, transport.target, False, self._warn, clock)
-        stats = self._counters()
-        exchange = Exchange(self.name, transport, self.settings, stats, watch, clock)
-        return self._recorded(ScriptScorer(self.settings, exchange, stats, sink), transport)
-
     def transport(self) -> Transport:
         return OnnxTransport(self._load())
 
@@ -151,17 +135,3 @@ class DroppingOnnxFunction(OnnxFunction):
     """A model whose bad rows leave the stream: only the scoring operator can drop rows."""
 
     remote: ClassVar[bool] = True
-
-
-def _refuse_http_only(name: str, settings: ScoringSettings) -> None:
-    """Raise UsageError when something is set that means nothing without HTTP."""
-    for known in fields(settings):
-        if known.name in settings.given and known.metadata.get("http_only"):
-            raise UsageError(
-                f"{name}.{known.name} is a setting of models behind HTTP; {name} runs in this "
-                "process"
-            )
-    if isinstance(settings.max_batch_count, Limits):
-        raise UsageError(
-            f"{name}.max_batch_count=auto is for models behind HTTP; {name} runs in this process"
-        )

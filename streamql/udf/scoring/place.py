@@ -87,6 +87,22 @@ class Place:
         before = before.removesuffix("/models").removesuffix(version)
         return before, None if given is None else str(given)
 
+    def of_model(self, mark: str, verb: str, model: str | None) -> str:
+        """Return the URL of a model below a mark such as `/v2/models/`; `verb` is its end.
+
+        A URL that is below one already gets the end, one with another path stays as it is. Raises
+        ValueError with what is missing.
+        """
+        before, named = self.split(mark)
+        if mark in self.path:
+            return self.with_path(self.path.removesuffix(verb) + verb)
+        model = model or named
+        if model is not None:
+            return self.with_path(f"{before}{mark}{escaped(model)}{verb}")
+        if not self.path:
+            raise ValueError(f"the setting model=NAME, or a URL with {mark}NAME{verb}")
+        return self.url
+
 
 def escaped(name: str) -> str:
     """Return a name as one part of a path."""

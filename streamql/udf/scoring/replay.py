@@ -14,7 +14,7 @@ from .failure import Clock, Failure
 from .function import ModelFunction
 from .onnx import OnnxRows
 from .scorer import Scorer
-from .script import ScriptScorer
+from .script import LocalScorer
 from .settings import ScoringSettings, type_of_answers
 from .stats import ScoringStats
 from .transport import Answer, Transport
@@ -99,7 +99,7 @@ class ReplayedFunction(ModelFunction):
         self._counted.append(stats)
         watch = Watch(self.name, transport.target, False, self._warn, clock)
         exchange = Exchange(self.name, transport, settings, stats, watch, clock)
-        return ScriptScorer(settings, exchange, stats, sink)
+        return LocalScorer(settings, exchange, stats, sink)
 
     def transport(self) -> Transport:
         return ReplayTransport(self.name, self._calls)

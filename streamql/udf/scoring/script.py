@@ -10,11 +10,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ...errors import FunctionError
-from ...network.retry import Retry
 from .batch import Batch, Part, Texts
 from .entry import EntryScript, ScriptFailed
 from .exchange import Exchange
-from .failure import Clock, Failure, of_status
+from .failure import Clock, of_exception, of_script
 from .function import ModelFunction
 from .scorer import Scorer
 from .settings import ScoringSettings
@@ -35,36 +34,25 @@ class ScriptTransport(Transport):
         try:
             value = self._script.run(body)
         except ScriptFailed as error:
-            where = f" ({error.place})" if error.place else ""
-            raise Failure(
-                f"failed in run(){where}: {error.said}",
-                Retry.NEVER,
-                rows_to_blame=True,
-                label="exception",
-            ) from error
+            raise of_exception(error.place, error.said) from error
         if hasattr(value, "status_code") and hasattr(value, "get_data"):
             # a response object of the server's own, which is what a script for it may return
             response: Any = value
             status, text = int(response.status_code), bytes(response.get_data())
             if status == 200:
                 return Answer(text)
-            failure = of_status(status, response.headers, text.decode("utf-8", "replace"), 0.0)
-            # nothing heals with time here: the same call gives the same answer
-            failure.retry, failure.rows_to_blame = Retry.NEVER, True
-            raise failure
+            raise of_script(status, response.headers, text.decode("utf-8", "replace"))
         return Answer(value=value)
 
 
-class ScriptFunction(ModelFunction):
-    """An entry script as a function; it is loaded when the first scorer is opened or called."""
+class LocalFunction(ModelFunction):
+    """A model in this process, which is asked batch by batch in the thread that submits."""
 
     remote: ClassVar[bool] = False
 
-    def __init__(self, name: str, path: str, settings: ScoringSettings) -> None:
+    def __init__(self, name: str, settings: ScoringSettings) -> None:
         super().__init__(name, settings)
         settings.refuse_http_only(name)
-        self.path = path
-        self._script = EntryScript(name, path)
 
     def open(self, partition: int = 0) -> Scorer:
         sink = self._sink()
@@ -72,7 +60,16 @@ class ScriptFunction(ModelFunction):
         watch = Watch(self.name, transport.target, False, self._warn, clock)
         stats = self._counters()
         exchange = Exchange(self.name, transport, self.settings, stats, watch, clock)
-        return self._recorded(ScriptScorer(self.settings, exchange, stats, sink), transport)
+        return self._recorded(LocalScorer(self.settings, exchange, stats, sink), transport)
+
+
+class ScriptFunction(LocalFunction):
+    """An entry script as a function; it is loaded when the first scorer is opened or called."""
+
+    def __init__(self, name: str, path: str, settings: ScoringSettings) -> None:
+        super().__init__(name, settings)
+        self.path = path
+        self._script = EntryScript(name, path)
 
     def transport(self) -> Transport:
         self._script.load()
@@ -85,8 +82,11 @@ class DroppingScriptFunction(ScriptFunction):
     remote: ClassVar[bool] = True
 
 
-class ScriptScorer(Scorer):
-    """Runs a script batch by batch in the thread that submits: tickets are done at once."""
+class LocalScorer(Scorer):
+    """Asks a model of this process, batch by batch in the thread that submits.
+
+    Tickets are done at once.
+    """
 
     def __init__(
         self,
@@ -119,12 +119,12 @@ class ScriptScorer(Scorer):
     def _score(self, batch: Batch[Ticket], ticket: Ticket, start: int) -> None:
         work = self._exchange.score(batch)
         try:
-            # a script never waits, so that the coroutine ends at its first step: no loop is needed
+            # nothing waits here, so that the coroutine ends at its first step: no loop is needed
             work.send(None)
         except StopIteration as ended:
             outcome = ended.value
         else:
-            raise AssertionError("a script's exchange waited")
+            raise AssertionError("an exchange within this process waited")
         for row, letter in outcome.rejected:
             ticket.reject(start + row, letter)
         for row, failure in outcome.causes:

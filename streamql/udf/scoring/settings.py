@@ -139,20 +139,14 @@ class ScoringSettings:
         return cls(**chosen, headers=headers, protocol=made, given=frozenset(values))
 
     def refuse_http_only(self, alias: str) -> None:
-        """Raise UsageError when something is set that means nothing without HTTP."""
-        plain = ScoringSettings()
+        """Raise UsageError when something is given that means nothing without HTTP."""
+        only = {f.name for f in dataclasses.fields(self) if f.metadata.get("http_only")}
+        here = f"models behind HTTP; {alias} runs in this process"
+        for name in sorted(self.given):
+            if name in only or name.startswith(_HEADER):
+                raise UsageError(f"{alias}.{name} is a setting of {here}")
         if isinstance(self.max_batch_count, Limits):
-            raise UsageError(
-                f"{alias}.max_batch_count=auto is for models behind HTTP; "
-                f"{alias} is a script that runs in this process"
-            )
-        for known in dataclasses.fields(self):
-            changed = getattr(self, known.name) != getattr(plain, known.name)
-            if changed and known.metadata.get("http_only"):
-                raise UsageError(
-                    f"{alias}.{known.name} is a setting of models behind HTTP; "
-                    f"{alias} is a script that runs in this process"
-                )
+            raise UsageError(f"{alias}.max_batch_count=auto is for {here}")
 
 
 def _read(alias: str, name: str, value: str, read: options.Reader) -> Any:

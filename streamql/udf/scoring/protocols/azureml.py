@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import orjson
 
 from ..options import option, text
-from ..place import Found, Place, Question, Reply
+from ..place import Found, Place
 from ..signatures.swagger import of_swagger
-from .protocol import Protocol, Text, results, unwrapped
+from .protocol import Described, Text, results, unwrapped
 
 
 @dataclass(frozen=True)
-class AzureML(Protocol):
+class AzureML(Described):
     """An entry script behind Azure ML's inference server; `parameter` is run()'s parameter."""
 
     name: ClassVar[str] = "azureml"
-    describes: ClassVar[bool] = True
     parameter: str = option("data", text)
 
     def body(self, rows: Sequence[Text]) -> bytes:
@@ -31,14 +30,6 @@ class AzureML(Protocol):
         if isinstance(found, dict) and "result" in found:
             found = unwrapped(found["result"])
         return results(found)
-
-    @classmethod
-    def discover(cls, place: Place) -> Generator[Question, Reply, Found | None]:
-        for url in place.beside("swagger.json"):
-            found = cls.read((yield Question(url)).json, place, url)
-            if found is not None:
-                return found
-        return None
 
     @classmethod
     def read(cls, document: object, place: Place, source: str) -> Found | None:

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import orjson
 
 from ..options import json_object, option, text
-from ..place import Found, Place, Question, Reply
+from ..place import Found, Place
 from ..signatures.swagger import of_swagger
-from .protocol import Protocol, Text, member, results
+from .protocol import Described, Text, member, results
 
 
 @dataclass(frozen=True)
-class AzureMLDesigner(Protocol):
+class AzureMLDesigner(Described):
     """A pipeline published by the designer; names are those of its input and output ports.
 
     Models of automated machine learning answer {"Results": [...]}, without a port's name.
     """
 
     name: ClassVar[str] = "azureml-designer"
-    describes: ClassVar[bool] = True
     input_name: str = option("WebServiceInput0", text)
     output_name: str = option("WebServiceOutput0", text)
     global_parameters: str | None = option(None, json_object)
@@ -37,14 +36,6 @@ class AzureMLDesigner(Protocol):
     def rows(self, answer: object) -> list[object]:
         found = member(answer, "Results")
         return results(found if isinstance(found, list) else member(found, self.output_name))
-
-    @classmethod
-    def discover(cls, place: Place) -> Generator[Question, Reply, Found | None]:
-        for url in place.beside("swagger.json"):
-            found = cls.read((yield Question(url)).json, place, url)
-            if found is not None:
-                return found
-        return None
 
     @classmethod
     def read(cls, document: object, place: Place, source: str) -> Found | None:

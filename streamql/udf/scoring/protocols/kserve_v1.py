@@ -29,16 +29,7 @@ class KServeV1(Protocol):
         return results(member(answer, "predictions"))
 
     def address(self, place: Place) -> str:
-        prefix, named = place.split(_MODELS)
-        if _MODELS in place.path:
-            end = "" if place.path.endswith(":predict") else ":predict"
-            return place.with_path(place.path + end)
-        model = self.model or named
-        if model is not None:
-            return place.with_path(f"{prefix}{_MODELS}{escaped(model)}:predict")
-        if not place.path:
-            raise ValueError("the setting model=NAME, or a URL with /v1/models/NAME:predict")
-        return place.url
+        return place.of_model(_MODELS, ":predict", self.model)
 
     @classmethod
     def discover(cls, place: Place) -> Generator[Question, Reply, Found | None]:

@@ -60,16 +60,7 @@ class KServeV2(Protocol):
         return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
     def address(self, place: Place) -> str:
-        prefix, named = place.split(_MODELS)
-        if _MODELS in place.path:
-            end = "" if place.path.endswith("/infer") else "/infer"
-            return place.with_path(place.path + end)
-        model = self.model or named
-        if model is not None:
-            return place.with_path(f"{prefix}{_MODELS}{escaped(model)}/infer")
-        if not place.path:
-            raise ValueError("the setting model=NAME, or a URL with /v2/models/NAME/infer")
-        return place.url
+        return place.of_model(_MODELS, "/infer", self.model)
 
     @classmethod
     def discover(cls, place: Place) -> Generator[Question, Reply, Found | None]:

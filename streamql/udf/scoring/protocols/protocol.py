@@ -85,6 +85,20 @@ class Protocol(ABC):
         return replace(self, **new)
 
 
+class Described(Protocol):
+    """A protocol whose servers publish a swagger, beside the model or in a folder above it."""
+
+    describes: ClassVar[bool] = True
+
+    @classmethod
+    def discover(cls, place: Place) -> Generator[Question, Reply, Found | None]:
+        for url in place.beside("swagger.json"):
+            found = cls.read((yield Question(url)).json, place, url)
+            if found is not None:
+                return found
+        return None
+
+
 def values(rows: Sequence[Text]) -> list[Any]:
     """Return the parsed rows, for protocols that take them apart. Raises BadRow."""
     try:
