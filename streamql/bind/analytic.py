@@ -2,6 +2,7 @@
 
 They look at the query's input: before WHERE, before join conditions and before grouping (language
 11). A function of one relation of a join is computed on that relation's stream, before the join.
+One that looks at none is computed before reference data is joined, which are no events.
 """
 
 from __future__ import annotations
@@ -9,7 +10,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from ..batch import MAIN
-from ..expressions.nodes import ANALYTIC, Analytic, Expr, Field, Timestamp, Whole, rebuild, walk
+from ..expressions.nodes import (
+    ANALYTIC,
+    META,
+    TIMES,
+    Analytic,
+    Expr,
+    Field,
+    Timestamp,
+    Whole,
+    rebuild,
+    walk,
+)
 from ..plan.nodes import Analyze, Join, Lookup, Plan, Unnest
 
 
@@ -40,44 +52,70 @@ class Lifting:
     def place(self, plan: Plan) -> Plan:
         """Return the plan of FROM with the functions found so far computed in it."""
         found, self.found = self.found, []
-        groups: dict[str | None, list[tuple[str, Analytic]]] = {}
+        groups: dict[tuple[frozenset[str], bool], list[tuple[str, Analytic]]] = {}
         for name, call in found:
-            groups.setdefault(_owner(call), []).append((name, call))
-        for owner, calls in groups.items():
-            plan = _compute(plan, owner, tuple(calls))
+            groups.setdefault(_looked_at(call), []).append((name, call))
+        for (relations, timed), calls in groups.items():
+            plan = _compute(plan, relations, timed, tuple(calls))
         return plan
 
 
-def _owner(call: Analytic) -> str | None:
-    """Return the only relation a function looks at, None if it looks at several or at none."""
-    relations = {e.relation for e in walk(call) if isinstance(e, Field | Whole)}
-    if any(isinstance(e, Timestamp) for e in walk(call)):
-        return None
-    return relations.pop() if len(relations) == 1 else None
+def _looked_at(call: Analytic) -> tuple[frozenset[str], bool]:
+    """Return the relations a function looks at, and whether it looks at the time of the row."""
+    found = {_relation(e) for e in walk(call) if isinstance(e, Field | Whole)}
+    return frozenset(found), any(isinstance(e, Timestamp) for e in walk(call))
 
 
-def _compute(plan: Plan, owner: str | None, calls: tuple[tuple[str, Analytic], ...]) -> Plan:
-    placed = None if owner in (None, MAIN) else _below(plan, owner or "", calls)
+def _relation(expr: Field | Whole) -> str:
+    """Return the relation of a column, of the message it came with or of the time it has."""
+    if expr.relation == TIMES and isinstance(expr, Field):
+        return expr.path[0]
+    if expr.relation == META:
+        return MAIN
+    return expr.relation.removeprefix(f"{META}.")
+
+
+def _compute(
+    plan: Plan, relations: frozenset[str], timed: bool, calls: tuple[tuple[str, Analytic], ...]
+) -> Plan:
+    if not relations:
+        return _before_lookups(plan, calls)
+    if len(relations) > 1 or MAIN in relations:
+        return Analyze(plan, calls)
+    placed = _below(plan, next(iter(relations)), timed, calls)
     return Analyze(plan, calls) if placed is None else placed
 
 
-def _below(plan: Plan, owner: str, calls: tuple[tuple[str, Analytic], ...]) -> Plan | None:
-    """Return the plan with the functions computed below the join that names the relation."""
+def _before_lookups(plan: Plan, calls: tuple[tuple[str, Analytic], ...]) -> Plan:
+    if isinstance(plan, Lookup):
+        return replace(plan, source=_before_lookups(plan.source, calls))
+    return Analyze(plan, calls)
+
+
+def _below(
+    plan: Plan, owner: str, timed: bool, calls: tuple[tuple[str, Analytic], ...]
+) -> Plan | None:
+    """Return the plan with the functions computed below the join that names the relation.
+
+    None where there is no such join, or where it gives the rows other times that are asked for.
+    """
     match plan:
+        case Join() if timed:
+            return None
         case Join(left=left, right=right):
             if plan.left_key == owner:
                 return replace(plan, left=Analyze(left, _of_main(calls, owner)))
             if plan.right_key == owner:
                 return replace(plan, right=Analyze(right, _of_main(calls, owner)))
-            inner = _below(left, owner, calls)
+            inner = _below(left, owner, timed, calls)
             return None if inner is None else replace(plan, left=inner)
         case Lookup(source=source):
             if plan.left_key == owner:
                 return replace(plan, source=Analyze(source, _of_main(calls, owner)))
-            inner = _below(source, owner, calls)
+            inner = _below(source, owner, timed, calls)
             return None if inner is None else replace(plan, source=inner)
         case Unnest(source=source):
-            inner = _below(source, owner, calls)
+            inner = _below(source, owner, timed, calls)
             return None if inner is None else replace(plan, source=inner)
         case _:
             return None
@@ -89,9 +127,11 @@ def _of_main(
     """Return the calls as they read before the join names the relation."""
 
     def rename(expr: Expr) -> Expr:
-        if isinstance(expr, Field | Whole) and expr.relation == owner:
-            return replace(expr, relation=MAIN)
-        return rebuild(expr, rename)
+        if not isinstance(expr, Field | Whole) or _relation(expr) != owner:
+            return rebuild(expr, rename)
+        if expr.relation == TIMES:
+            return Timestamp(expr.type, expr.span)
+        return replace(expr, relation=MAIN if expr.relation == owner else META)
 
     renamed = [(name, rename(call)) for name, call in calls]
     return tuple((name, call) for name, call in renamed if isinstance(call, Analytic))

@@ -321,7 +321,7 @@ def substring(text: Column, start: Column, length: Column) -> Array:
     """
     refuse_negative("SUBSTRING", length, text, start)
     places = Positions(text.values)
-    # bounded first, so that sums stay within 64 bits
-    first = np.clip(counts(start) - 1, -(2**40), 2**40)
-    last = first + np.minimum(counts(length), 2**41)
+    # bounded where sums would leave 64 bits, and there alone: a start far before 1 eats its length
+    first = np.clip(counts(start), 1 - 2**63, 2**40) - 1
+    last = first + np.where(first > 0, np.minimum(counts(length), 2**40), counts(length))
     return keep_null(places.cut(first, np.maximum(last, 0)), start, length)

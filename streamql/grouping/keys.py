@@ -2,7 +2,8 @@
 
 Which values are equal is what GROUP BY, PARTITION BY and join keys need (language 5): bigint 1 and
 float 1.0 are, text and number are not, records and arrays are compared by value. NULLs are equal to
-each other; `codes(..., nulls=False)` gives rows with a NULL the code -1, for joins.
+each other; `codes(..., nulls=False)` gives rows with a NULL the code -1, for joins. A bit is a
+value of its own, but for the keys of a join, where `=` holds and a bit equals 0 or 1 (language 4).
 """
 
 from __future__ import annotations
@@ -29,11 +30,15 @@ Columns = Sequence[Column]
 
 
 class KeyTable:
-    """The key values seen so far and their codes, from 0 on in the order they were first seen."""
+    """The key values seen so far and their codes, from 0 on in the order they were first seen.
 
-    def __init__(self, width: int) -> None:
+    With `bits_are_numbers` a bit equals the number 0 or 1.
+    """
+
+    def __init__(self, width: int, *, bits_are_numbers: bool = False) -> None:
         self._width = width
-        self._singles = [_Values() for _ in range(width)]
+        self._bits_are_numbers = bits_are_numbers
+        self._singles = [_Values(bits_are_numbers) for _ in range(width)]
         self._pairs = [NumberTable() for _ in range(max(width - 1, 0))]
         self._seen: list[list[Column]] = [[] for _ in range(width)]
         self.count = 0
@@ -98,7 +103,7 @@ class KeyTable:
         moved = np.full(max(self.count, 1), -1, np.int64)
         moved[codes] = np.arange(len(codes))
         columns = self.values(codes)
-        self.__init__(self._width)  # type: ignore[misc]
+        self.__init__(self._width, bits_are_numbers=self._bits_are_numbers)  # type: ignore[misc]
         self.codes(columns, len(codes))
         return moved
 
@@ -137,7 +142,9 @@ class _Values:
     Arrow instead, among those that were found like that before.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, bits_are_numbers: bool) -> None:
+        # Python's True equals 1 and 1.0, and so do their hashes: untagged bits are numbers
+        self._tagged = {Type.DATETIME} if bits_are_numbers else {Type.BIT, Type.DATETIME}
         self._table: dict[Any, int] = {}
         self._again = {Type.TEXT: _Again(), Type.BIGINT: _Again()}
 
@@ -178,12 +185,12 @@ class _Values:
     def _distinct(self, kind: Type, values: pa.Array) -> Ints:
         again = self._again.get(kind)
         if again is None or len(values) < _MANY or again.count > 32 * len(values):
-            return self._of(_hashable(kind, values))
+            return self._of(self._hashable(kind, values))
         codes = again.find(values)
         rest = np.flatnonzero(codes < 0)
         if len(rest):
             missing = values.take(pa.array(rest))
-            found = self._of(_hashable(kind, missing))
+            found = self._of(self._hashable(kind, missing))
             codes[rest] = found
             here = np.flatnonzero(found >= 0)
             again.add(missing.take(pa.array(here)), found[here])
@@ -202,7 +209,7 @@ class _Values:
                 firsts.append((0 if rows is None else int(rows[0]), None))
                 continue
             encoded = part.values.dictionary_encode()
-            values = _hashable(part.type, encoded.dictionary)
+            values = self._hashable(part.type, encoded.dictionary)
             if len(parts) == 1 and encoded.null_count == 0:
                 firsts = [(0, value) for value in values]
                 break
@@ -216,6 +223,15 @@ class _Values:
             firsts.sort(key=lambda pair: pair[0])
         for _, value in firsts:
             self._table.setdefault(value, len(self._table))
+
+    def _hashable(self, kind: Type, values: pa.Array) -> list[Any]:
+        """Return Python values that are equal where key values are."""
+        found: list[Any] = values.to_pylist()
+        if kind in JSON_TYPES:
+            return [(kind.value, canonical(v)) for v in found]
+        if kind in self._tagged:
+            return [(kind.value, v) for v in found]
+        return found
 
 
 class _Again:
@@ -242,13 +258,3 @@ class _Again:
         self._values.append(values)
         self._codes.append(codes)
         self.count += len(codes)
-
-
-def _hashable(kind: Type, values: pa.Array) -> list[Any]:
-    """Return Python values that are equal where key values are."""
-    found: list[Any] = values.to_pylist()
-    if kind in JSON_TYPES:
-        return [(kind.value, canonical(v)) for v in found]
-    if kind in (Type.BIT, Type.DATETIME):
-        return [(kind.value, v) for v in found]
-    return found

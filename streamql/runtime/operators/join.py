@@ -105,7 +105,7 @@ class JoinOperator(Operator):
         self._plan = plan
         self._left_keys = tuple(left for left, _ in plan.keys)
         self._right_keys = tuple(right for _, right in plan.keys)
-        self._keys = KeyTable(len(plan.keys))
+        self._keys = KeyTable(len(plan.keys), bits_are_numbers=True)
         self._tidy_at = _TIDY
         self._left = _Side()
         self._right = _Side()

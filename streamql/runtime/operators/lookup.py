@@ -154,7 +154,7 @@ class LookupOperator(Operator):
             where = f"row {error.event:,} of the reference data {self._plan.reference}"
             text = f"{error.message}, in {where}"
             raise type(error)(text, error.span, error.hint) from None
-        keys = KeyTable(len(columns))
+        keys = KeyTable(len(columns), bits_are_numbers=True)
         codes = keys.codes(columns, count, nulls=False)
         known = np.flatnonzero(codes >= 0)
         order = known[argsort_codes(codes[known])]
