@@ -161,6 +161,29 @@ def test_an_endless_iterator_is_not_taken_ahead(monkeypatch):
     assert taken <= seen + 12
 
 
+def test_a_stream_of_batches_is_read_as_it_is_needed():
+    batch = TABLE.to_batches()[0]
+    taken = 0
+
+    def endless():
+        nonlocal taken
+        while True:
+            taken += 1
+            if taken > 5:
+                raise RuntimeError("the sensor is gone")
+            yield batch
+
+    stream = pa.RecordBatchReader.from_batches(batch.schema, endless())
+    reader = MemorySource(stream, "rides").open()
+    for number in range(1, 6):
+        (block,) = reader.read()
+        assert block.events.tolist() == [3 * number - 2, 3 * number - 1, 3 * number]
+        assert taken == number
+    with pytest.raises(InputError, match="rides failed after 15 events"):
+        reader.read()
+    reader.close()
+
+
 @pytest.mark.parametrize("count", [200_000])
 def test_large_lists_come_in_chunks(count):
     reader = MemorySource([{"n": 1}] * count).open()

@@ -87,9 +87,9 @@ class _MemoryReader(Reader):
             self._pump.close()
 
     def _chunked(self, data: Any) -> Iterator[Any]:
-        """Yield lists of items, or Arrow things as they are."""
+        """Yield lists of items, or batches of a stream, which may have no end."""
         if _is_arrow(data):
-            yield data
+            yield from _batches(data)
         elif isinstance(data, Sequence):
             for start in range(0, len(data), CHUNK_ROWS):
                 yield data[start : start + CHUNK_ROWS]
