@@ -1,6 +1,7 @@
 """Run a command from start to exit and measure it. POSIX; standard library only."""
 
 import os
+import shlex
 import subprocess
 import sys
 import threading
@@ -8,6 +9,10 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+
+class Failure(Exception):
+    """A program failed, or wrote other rows than its neighbour."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,18 @@ def measure(
     unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
     cpu = usage.ru_utime + usage.ru_stime
     return Run(wall, cpu, usage.ru_maxrss / unit, process.returncode)
+
+
+def streamql(given: str | None = None) -> list[str]:
+    """Return the command: the one given or in STREAMQL, the one installed here, or the checkout."""
+    given = given or os.environ.get("STREAMQL")
+    if given:
+        return shlex.split(given)
+    installed = Path(sys.executable).with_name("streamql")
+    if installed.exists():
+        return [str(installed)]
+    path = f"import sys; sys.path.insert(0, {str(Path(__file__).parent.parent)!r}); "
+    return [sys.executable, "-c", path + "from streamql.cli import main; main()"]
 
 
 def pinned(command: Sequence[str], core: int | None) -> list[str]:

@@ -1,4 +1,4 @@
-"""What checkpoints cost: `python benchmarks/micro_checkpoint.py [pause|share|restart] [SIZE]`.
+"""What checkpoints cost: `python benchmarks/micro_checkpoint.py [pause|share|restart [SIZE]]...`.
 
 - pause: how long the pipeline of a window with that many open groups waits for a checkpoint, and
   what a block of rows takes before, while one is being written and synced, and after. 8 million
@@ -23,7 +23,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from measure import measure
+from figures import Figure, tell, words
+from measure import measure, streamql
 
 QUERY = (
     "SELECT key, COUNT(*) AS n, SUM(value) AS total, AVG(value) AS mean, MAX(value) AS most "
@@ -60,7 +61,7 @@ class _Done(Exception):
     """All has been seen: the windows need not be put out."""
 
 
-def pause(keys: int) -> None:
+def pause(keys: int) -> list[Figure]:
     """Take one checkpoint of so many open groups, and time the blocks around it."""
     import streamql
     from streamql.runtime.coordinator import Coordinator
@@ -111,7 +112,7 @@ def pause(keys: int) -> None:
     for hog in hogs:
         hog.kill()
         hog.wait()
-    say(f"{keys:,} open groups, {size / 2**20:,.0f} MB written in {took:.1f} s")
+    say(f"{keys:,} open groups, {_megabytes(size)} written in {took:.1f} s")
     say(f"the pipeline waits {waits[0] * 1000:.1f} ms")
     steady = [s for s, when in blocks[first - 15 : first] if when == "before"]
     for when, found in (
@@ -122,6 +123,12 @@ def pause(keys: int) -> None:
         if found:
             typical, worst = statistics.median(found) * 1000, max(found) * 1000
             say(f"a block {when}: median {typical:.0f} ms, longest {worst:.0f} ms, of {len(found)}")
+    text = f"the pipeline waits for a checkpoint of {_megabytes(size)}"
+    return [Figure(text, waits[0] * 1000, 200, unit=" ms")]
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 2**20:,.0f} MB"
 
 
 def _lines(path: Path, count: int, keys: int) -> None:
@@ -142,11 +149,9 @@ def _lines(path: Path, count: int, keys: int) -> None:
 
 def _command(folder: Path, query: str, *more: str, events: Path | None = None) -> list[str]:
     (folder / "query.sql").write_text(query)
-    beside = str(Path(sys.executable).with_name("streamql"))
-    streamql = os.environ.get("STREAMQL", beside).split()
     at = [str(folder / name) for name in ("query.sql", "events.jsonl", "rows.jsonl")]
     at[1] = at[1] if events is None else str(events)
-    return [*streamql, "run", at[0], "--input", at[1], "--output", at[2], "--quiet", *more]
+    return [*streamql(), "run", at[0], "--input", at[1], "--output", at[2], "--quiet", *more]
 
 
 def _events(folder: Path, count: int) -> Path:
@@ -159,7 +164,7 @@ def _events(folder: Path, count: int) -> Path:
     return path
 
 
-def share(count: int) -> None:
+def share(count: int) -> list[Figure]:
     """Compare whole runs with and without checkpoints, in pairs."""
     rounds = int(os.environ.get("ROUNDS", "3"))
     interval = os.environ.get("INTERVAL", "10s")
@@ -196,9 +201,14 @@ def share(count: int) -> None:
         f"checkpoints every {interval} ({min(taken)} to {max(taken)} a run): "
         f"median wall {ratios[0]:.3f} times, cpu {ratios[1]:.3f} times"
     )
+    text = f"checkpoints every {interval} ({min(taken)} to {max(taken)} a run) add to the"
+    return [
+        Figure(f"{text} {what}", 100 * ratio - 100, limit, unit=" %")
+        for what, ratio, limit in zip(("time", "CPU seconds"), ratios, (5, None), strict=True)
+    ]
 
 
-def restart(keys: int) -> None:
+def restart(keys: int) -> list[Figure]:
     """Fill windows of an hour, stop, and time the way to the first row of a new process."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -224,13 +234,20 @@ def restart(keys: int) -> None:
             if process.wait():
                 raise SystemExit("the job failed")
         listed = ", ".join(f"{seconds:.2f}" for seconds in times)
-        say(f"restart with {size / 2**20:,.0f} MB of state: first new row after {listed} s")
+        say(f"restart with {_megabytes(size)} of state: first new row after {listed} s")
+    text = f"first new row of a new process with {_megabytes(size)} of state"
+    return [Figure(text, statistics.median(times), 2, unit=" s")]
 
 
 WHAT = {"pause": (pause, 8_000_000), "share": (share, 40_000_000), "restart": (restart, 700_000)}
 
 if __name__ == "__main__":
-    chosen = sys.argv[1:2] or list(WHAT)
-    for each in chosen:
-        what, size = WHAT[each]
-        what(int(sys.argv[2]) if len(sys.argv) > 2 else size)
+    found = []
+    given = words() or list(WHAT)
+    if unknown := [word for word in given if word not in WHAT and not word.isdigit()]:
+        raise SystemExit(f"no {', '.join(unknown)}; there are {', '.join(WHAT)}, and sizes")
+    for name, following in zip(given, [*given[1:], ""], strict=True):
+        if name in WHAT:
+            what, size = WHAT[name]
+            found += what(int(following) if following.isdigit() else size)
+    tell(found)

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
+from figures import Figure, tell, words
 
 from streamql.column import Column, from_values
 from streamql.errors import Span
@@ -130,9 +131,16 @@ def best(call: Callable[[], object], count: int, seconds: float) -> float:
     return count / least / 1e6
 
 
-def main() -> None:
-    words = [word for word in sys.argv[1:] if word != "--markdown"]
-    seconds = float(words[0]) if words else 1.5
+def figures(rows: list[tuple[str, float, list[float]]]) -> list[Figure]:
+    """Return the lower rate of each way, and the lowest of all, for which the common goal is."""
+    found = [(name, goal if goal > LEAST else None, min(rates)) for name, goal, rates in rows]
+    name, _, slowest = min(found, key=lambda one: one[2])
+    found.append((f"the slowest of {len(rows)} ways ({name})", LEAST, slowest))
+    return [Figure(name, rate, goal, True, " M rows/s") for name, goal, rate in found]
+
+
+def main() -> list[Figure]:
+    seconds = float((words() or ["1.5"])[0])
     sizes = (65_536, 22_000)
     rows = [
         (name, goal, [rate(source, kinds, count, seconds) for count in sizes])
@@ -147,7 +155,8 @@ def main() -> None:
         lines = ["| from and to | 65,536 rows | 22,000 rows |", "|---|---:|---:|"]
         lines += [f"| {name} | {big:.2f} | {small:.2f} |" for name, _, (big, small) in rows]
     sys.stdout.write("\n".join(lines) + "\n")
+    return figures(rows)
 
 
 if __name__ == "__main__":
-    main()
+    tell(main())

@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 
 import pyarrow as pa
+from figures import Figure, tell, words
+from shapes import missing
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
@@ -18,7 +20,8 @@ from streamql.column import Column, from_values
 from streamql.connectors.catalog import open_sink
 from streamql.types import Type
 
-ROWS = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+GOALS = {"sqlite": 200_000, "postgresql": 20_000}
+ROWS = 1_000_000
 BATCH = 50_000
 EPOCHS = 10
 START = 17_000_000_000_000_000
@@ -41,9 +44,9 @@ def columns(first: int) -> dict[str, Column]:
     }
 
 
-def measure(name: str, uri: str) -> None:
+def measure(name: str, uri: str, rows: int) -> Figure:
     """Write all rows to an output and print how fast."""
-    batches = [columns(first) for first in range(0, ROWS, BATCH)]
+    batches = [columns(first) for first in range(0, rows, BATCH)]
     sink = open_sink(uri)
     sink.resume(None)
     began = time.perf_counter()
@@ -57,23 +60,40 @@ def measure(name: str, uri: str) -> None:
     sink.commit(len(batches) + 1)
     seconds = time.perf_counter() - began
     sink.close()
-    sys.stdout.write(f"{name:<20} {len(batches) * BATCH / seconds:>12,.0f} rows/s\n")
+    rate = len(batches) * BATCH / seconds
+    sys.stdout.write(f"{name:<20} {rate:>12,.0f} rows/s\n")
+    return goal(name, rate)
 
 
-def main() -> None:
+def goal(name: str, rate: float | None, lacking: str = "") -> Figure:
+    return Figure(name, rate, GOALS[name.split()[0]], True, " rows/s", lacking)
+
+
+def main(rows: int) -> list[Figure]:
     """Measure each output."""
     with tempfile.TemporaryDirectory() as folder:
-        measure("sqlite", f"sqlite://{folder}/a.db?table=rides")
-        measure("sqlite upsert", f"sqlite://{folder}/b.db?table=rides&key=id")
-    from postgres_server import PostgresServer
+        found = [
+            measure("sqlite", f"sqlite://{folder}/a.db?table=rides", rows),
+            measure("sqlite upsert", f"sqlite://{folder}/b.db?table=rides&key=id", rows),
+        ]
+    lacking = missing("psycopg")
+    if lacking is None:
+        import postgres_server
 
-    server = PostgresServer()
+        lacking = None if postgres_server.programs() else postgres_server.MISSING
+    if lacking:
+        sys.stdout.write(f"postgresql is left out: {lacking}\n")
+        return [*found, goal("postgresql", None, lacking)]
+    server = postgres_server.PostgresServer()
     try:
-        measure("postgresql", f"{server.uri}?table=rides")
-        measure("postgresql upsert", f"{server.uri}?table=upserted&key=id")
+        found += [
+            measure("postgresql", f"{server.uri}?table=rides", rows),
+            measure("postgresql upsert", f"{server.uri}?table=upserted&key=id", rows),
+        ]
     finally:
         server.remove()
+    return found
 
 
 if __name__ == "__main__":
-    main()
+    tell(main(int((words() or [ROWS])[0])))

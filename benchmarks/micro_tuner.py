@@ -1,6 +1,6 @@
 """What `auto` makes of a server it does not know, next to the best settings that stay as they are.
 
-    python benchmarks/micro_tuner.py [seconds of a tuned run, 90] [seconds of a fixed one, 15]
+    python benchmarks/micro_tuner.py [knee|refusing] [seconds tuned, 90] [seconds fixed, 15]
 
 First a server with a knee (`knee_server.py`) and four requests in flight: `max_batch_count=auto`
 has a minute to find the batch size, and is measured after it; then every fixed size is. Then a
@@ -11,45 +11,22 @@ The goals: at least 90 % of the best fixed setting, and no storm of retries.
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import sys
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from figures import Figure, tell, words
+from servers import serving
 
 from streamql.udf.scoring import ScoringLoop, model_function
 
 SETTLED = 60.0
 CHUNK = 2_000
-
-
-@contextmanager
-def server(*arguments: str) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    script = Path(__file__).with_name("knee_server.py")
-    process = subprocess.Popen([sys.executable, str(script), str(port), *arguments])
-    try:
-        deadline = time.monotonic() + 10
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}/score"
-    finally:
-        process.terminate()
-        process.wait()
+SIZES = (1_000, 2_000, 5_000, 10_000, 16_000, 20_000, 25_000)
+LEAST = 90.0
+"""Per cent of the best fixed setting that `auto` should reach."""
+SERVER = "knee_server.py"
 
 
 class Run:
@@ -64,7 +41,7 @@ class Run:
         rows = pa.array([str(n) for n in range(CHUNK)])
         events = np.arange(1, CHUNK + 1)
         tickets: deque = deque()
-        began = last = time.monotonic()
+        began = last = answered = time.monotonic()
         done = 0
         while (now := time.monotonic()) < began + seconds:
             while not self.scorer.saturated:
@@ -72,10 +49,11 @@ class Run:
             self.scorer.wait(0.05)
             while tickets and tickets[0].done:
                 done += len(tickets.popleft().result())
+                answered = time.monotonic()
             if now >= last + 1:
                 last += 1
-                self._look(now - began, done)
-        self._look(now - began, done)
+                self._look(answered - began, done)
+        self._look(answered - began, done)
         self.scorer.close()
         loop.close()
 
@@ -105,24 +83,35 @@ class Run:
         return batch, parallel, since
 
 
-def knee(tuned: float, fixed: float) -> None:
+def score(port: int) -> str:
+    return f"http://127.0.0.1:{port}/score"
+
+
+def knee(tuned: float, fixed: float) -> list[Figure]:
     print("a server with a knee, 4 requests in flight")
-    with server() as url:
+    with serving(SERVER) as port:
+        url = score(port)
         run = Run(url, tuned, max_batch_count="auto:1-25000", parallel_requests="4")
         batch, _, since = run.found()
         auto = run.rate(min(SETTLED, tuned / 2))
         print(f"  auto     {auto:>9,.0f} rows/s   batch {batch:,} since {since:.0f} s")
         best = 0.0
-        for size in (1_000, 2_000, 5_000, 10_000, 16_000, 20_000, 25_000):
-            rate = Run(url, fixed, max_batch_count=str(size), parallel_requests="4").rate(3)
+        for size in SIZES:
+            one = Run(url, fixed, max_batch_count=str(size), parallel_requests="4")
+            rate = one.rate(min(3, fixed / 2))
             best = max(best, rate)
             print(f"  {size:>6,}   {rate:>9,.0f} rows/s")
         print(f"  auto reaches {auto / best:.0%} of the best fixed setting")
+    return [
+        Figure("the batch is found after", since, SETTLED, unit=" s"),
+        Figure("share of the best fixed setting", 100 * auto / best, LEAST, True, " %"),
+    ]
 
 
-def refusing(tuned: float) -> None:
+def refusing(tuned: float, _: float) -> list[Figure]:
     print("a server that refuses more than 4 requests at a time, batches of 1,000")
-    with server("4") as url:
+    with serving(SERVER, "4") as port:
+        url = score(port)
         run = Run(url, tuned, parallel_requests="auto")
         _, parallel, since = run.found()
         first, refused_first = run.refused(0, SETTLED)
@@ -130,15 +119,20 @@ def refusing(tuned: float) -> None:
         rate = run.rate(min(SETTLED, tuned / 2))
         print(f"  {parallel} requests in flight since {since:.0f} s, {rate:,.0f} rows/s of 20,000")
         print(f"  refused in the first minute: {refused_first:,} of {first:,} requests")
+        found = [Figure("rows per second of 20,000 where more is refused", rate)]
         share = f" ({refused / sent:.2%})" if sent else ""
         print(f"  refused after it: {refused:,} of {sent:,} requests{share}")
         print("  unpaced, a client with 20 requests in flight:")
         run = Run(url, 15, parallel_requests="20")
         sent, refused = run.refused(0, 15)
         print(f"  refused: {refused:,} of {sent:,} requests ({refused / sent:.0%})")
+    return found
 
+
+WHAT = {"knee": knee, "refusing": refusing}
 
 if __name__ == "__main__":
-    seconds = [float(given) for given in sys.argv[1:]] + [90.0, 15.0][len(sys.argv) - 1 :]
-    knee(*seconds)
-    refusing(seconds[0])
+    given = [float(word) for word in words() if word not in WHAT]
+    tuned, fixed = given + [90.0, 15.0][len(given) :]
+    chosen = [word for word in words() if word in WHAT] or list(WHAT)
+    tell([figure for what in chosen for figure in WHAT[what](tuned, fixed)])

@@ -5,6 +5,7 @@
 
 The data is made once (--data, BENCH_DATA, or bench-data). The runs of a job are interleaved:
 repetition by repetition, program by program. The first repetition also compares the outputs.
+Parts that measure themselves run once, and tell their figures.
 Exit code 1 when a program failed or outputs differ; a missed target is only shown.
 """
 
@@ -13,59 +14,51 @@ import compileall
 import json
 import os
 import shlex
-import socket
 import statistics
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from figures import told
 from jobs import JOBS
-from measure import Run, cores, measure, pinned
+from measure import Failure, Run, cores, measure, streamql
+from parts import PARTS
+from report import Report, say
 from rides import rides
-from shapes import HERE, Job, Median, Medians, Place, Program
+from servers import serving
+from shapes import HERE, Job, Median, Medians, Part, Place, Program
 
 EVENTS = 4_000_000
-
-
-class Failure(Exception):
-    """A program failed, or wrote other rows than its neighbour."""
-
-
-def say(line: str) -> None:
-    """Print a line at once."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 def main() -> int:
     """Run the chosen jobs and print the table and the targets."""
     options = arguments()
-    chosen = [job for job in JOBS if not options.jobs or job.name in options.jobs.split(",")]
-    if not chosen:
-        say(f"no job {options.jobs}; there are {', '.join(job.name for job in JOBS)}")
+    jobs: dict[str, Job | Part] = {job.name: job for job in (*JOBS, *PARTS)}
+    names = options.jobs.split(",") if options.jobs else list(jobs)
+    unknown = [name for name in names if name not in jobs]
+    if unknown:
+        say(f"no job {', '.join(unknown)}; there are {', '.join(jobs)}")
         return 2
     # a package that pip installs has its byte code; a checkout may not, and would compile each time
     compileall.compile_dir(HERE.parent / "streamql", quiet=1)
-    table, verdicts, failed = [], [], False
-    for job in chosen:
-        events = size(job, options.events)
-        say(f"{job.name}: {job.about}, {events:,} events")
+    report, failed = Report(), False
+    for job in (job for name, job in jobs.items() if name in names):
+        began = time.monotonic()
         try:
-            medians = run_job(job, events, options)
+            if isinstance(job, Part):
+                run_part(job, options, report)
+            else:
+                run_whole(job, options, report)
         except Failure as failure:
             say(f"  FAILED: {failure}")
             failed = True
-            continue
-        table += rows(job, events, medians)
-        verdicts += judged(job, events, medians)
-    show(table)
-    for line in verdicts:
-        say(line)
+        say(f"  {time.monotonic() - began:.0f} s")
+    report.show()
     return 1 if failed else 0
 
 
@@ -87,15 +80,50 @@ def size(job: Job, events: int) -> int:
     return min(events, job.events or events)
 
 
-def streamql(given: str | None) -> list[str]:
-    """Return the command: the one given, the one installed beside this Python, or the checkout."""
-    if given:
-        return shlex.split(given)
-    installed = Path(sys.executable).with_name("streamql")
-    if installed.exists():
-        return [str(installed)]
-    path = f"import sys; sys.path.insert(0, {str(HERE.parent)!r}); "
-    return [sys.executable, "-c", path + "from streamql.cli import main; main()"]
+def run_whole(job: Job, options: argparse.Namespace, report: Report) -> None:
+    """Run a job of whole programs. Raises Failure."""
+    events = size(job, options.events)
+    say(f"{job.name}: {job.about}, {events:,} events")
+    report.job(job, events, run_job(job, events, options))
+
+
+def run_part(part: Part, options: argparse.Namespace, report: Report) -> None:
+    """Run a program that measures itself. Raises Failure."""
+    say(f"{part.name}: {part.about}")
+    lacking = part.missing()
+    if lacking:
+        say(f"  is left out: {lacking}")
+        report.left_out(part, lacking)
+        return
+    made = folder(options)
+    log = made / f"{part.name}.log"
+    environment = {
+        "STREAMQL": shlex.join(streamql(options.streamql)),
+        "BENCH_DATA": str(options.data),
+        **part.environment,
+    }
+    say(f"  what it prints is in {log}")
+    run = measure(part.command(options.events), log, environment=environment)
+    said = checked(run, part.script, log)
+    figures = told(said)
+    if figures is None:
+        raise Failure(f"the last line of {part.script} has no figures: {said.strip()[-600:]}")
+    report.part(part, run, figures)
+
+
+def checked(run: Run, name: str, log: Path) -> str:
+    """Return what a program printed. Raises Failure when it failed."""
+    said = log.read_text(encoding="utf-8", errors="replace")
+    if run.status:
+        raise Failure(f"{name} ended with status {run.status}: {said.strip()[-600:]}")
+    return said
+
+
+def folder(options: argparse.Namespace) -> Path:
+    """Return the folder of outputs and logs, made if need be."""
+    made: Path = options.data / "out"
+    made.mkdir(parents=True, exist_ok=True)
+    return made
 
 
 def run_job(job: Job, events: int, options: argparse.Namespace) -> Medians:
@@ -109,10 +137,15 @@ def run_job(job: Job, events: int, options: argparse.Namespace) -> Medians:
             programs.append(program)
     source = rides(options.data, events)
     others = job.others(options.data, source, events)
-    made = options.data / "out"
-    made.mkdir(parents=True, exist_ok=True)
+    made = folder(options)
     found: dict[str, list[Run]] = {program.name: [] for program in programs}
-    with server(job.serves, made / "server.log") as url:
+    with ExitStack() as stack:
+        url = ""
+        if job.serves:
+            server = serving(
+                "score_server.py", str(job.serves), log=made / "server.log", core=cores()[-1]
+            )
+            url = f"http://127.0.0.1:{stack.enter_context(server)}/score"
         for repetition in range(options.runs * job.runs_factor):
             for program in programs:
                 target = made / f"{job.name}_{program.name.replace(' ', '_')}.jsonl"
@@ -131,9 +164,7 @@ def run_program(job: Job, program: Program, place: Place) -> Run:
     if place.url:
         asked(place.url, "begin")
     run = measure(program.command(place), log, core=core)
-    if run.status:
-        tail = log.read_text(encoding="utf-8", errors="replace").strip()[-600:]
-        raise Failure(f"{program.name} ended with status {run.status}: {tail}")
+    checked(run, program.name, log)
     if not place.url:
         return run
     counted = asked(place.url, "stats")
@@ -152,41 +183,6 @@ def compare(job: Job, programs: list[Program], made: Path) -> None:
             raise Failure(f"{files[0].name} and {other.name} differ: {found}")
 
 
-@contextmanager
-def server(seconds: float, log: Path) -> Iterator[str]:
-    """Run a scoring server of that latency on the last core (0: none); give its address."""
-    if not seconds:
-        yield ""
-        return
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, str(HERE / "score_server.py"), str(port), str(seconds)]
-    with log.open("wb") as out:
-        process = subprocess.Popen(pinned(command, cores()[-1]), stdout=out, stderr=out)
-    try:
-        url = f"http://127.0.0.1:{port}/score"
-        await_start(url, process, log)
-        yield url
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def await_start(url: str, process: subprocess.Popen, log: Path) -> None:
-    """Wait for the scoring server. Raises Failure when it does not start."""
-    for _ in range(100):
-        try:
-            asked(url, "stats")
-        except OSError:
-            if process.poll() is not None:
-                break
-            time.sleep(0.1)
-        else:
-            return
-    raise Failure(f"the scoring server did not start: {log.read_text(errors='replace')[-600:]}")
-
-
 def asked(url: str, what: str) -> dict[str, float]:
     """Return the scoring server's counters."""
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -200,50 +196,6 @@ def median(runs: list[Run]) -> Median:
     cpu = statistics.median(run.cpu for run in runs)
     rate = statistics.median(run.rate for run in runs)
     return Median(wall, cpu, max(run.peak_mb for run in runs), rate)
-
-
-def rows(job: Job, events: int, medians: Medians) -> list[tuple[str, ...]]:
-    """Return the table's rows of a job; the ratios are StreamQL's figure over the program's."""
-    ours, found = medians["streamql"], []
-    for name, one in medians.items():
-        figures = (f"{one.wall:.3f}", f"{one.cpu:.3f}", f"{one.peak_mb:.0f}")
-        speed = f"{events / one.wall:,.0f}" if events > 10 else ""
-        ratios = ("", "")
-        if name != "streamql":
-            ratios = (f"{ours.wall / one.wall:.2f}", f"{ours.cpu / one.cpu:.2f}")
-        found.append((job.name, name, *figures, speed, *ratios))
-    return found
-
-
-def judged(job: Job, events: int, medians: Medians) -> list[str]:
-    """Return a line for each target of a job."""
-    lines = []
-    for target in job.targets:
-        try:
-            value = target.figure(medians, events)
-        except KeyError as missing:
-            lines.append(f"not measured  {job.name}: {target.text} ({missing.args[0]} did not run)")
-            continue
-        bound = "at least" if target.at_least else "at most"
-        mark = "reached" if target.reached(value) else "MISSED"
-        figure = f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
-        wanted = f"{bound} {target.limit:,g}{target.unit}"
-        lines.append(f"{mark:13} {job.name}: {target.text} {figure}{target.unit} ({wanted})")
-    return lines
-
-
-def show(table: list[tuple[str, ...]]) -> None:
-    """Print the table."""
-    head = ("job", "program", "wall s", "CPU s", "peak MB", "events/s", "wall ratio", "CPU ratio")
-    widths = [max(len(row[i]) for row in [head, *table]) for i in range(len(head))]
-    say("")
-    for row in [head, *table]:
-        texts = [
-            t.ljust(w) if i < 2 else t.rjust(w)
-            for i, (t, w) in enumerate(zip(row, widths, strict=True))
-        ]
-        say("  ".join(texts))
-    say("(medians; a ratio is StreamQL's figure over the program's in its line)\n")
 
 
 if __name__ == "__main__":

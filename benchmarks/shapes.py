@@ -1,4 +1,4 @@
-"""What a job of the benchmarks is: programs that do the same work, and targets."""
+"""What a job of the benchmarks is: programs that do the same work, or one that measures itself."""
 
 import importlib.util
 import shutil
@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from figures import Figure
 
 HERE = Path(__file__).parent
 Medians = Mapping[str, "Median"]
@@ -63,11 +65,7 @@ class Program:
 
     def missing(self) -> str | None:
         """Return why this program cannot run here, None if it can."""
-        if self.needs == "node":
-            return None if shutil.which("node") else "no node on the path"
-        if self.needs and importlib.util.find_spec(self.needs) is None:
-            return f"the Python package {self.needs} is not installed (extra `bench`)"
-        return None
+        return missing(self.needs) if self.needs else None
 
 
 @dataclass(frozen=True)
@@ -80,9 +78,14 @@ class Target:
     at_least: bool = False
     unit: str = ""
 
-    def reached(self, value: float) -> bool:
-        """Return whether the value is on the right side of the limit."""
-        return value >= self.limit if self.at_least else value <= self.limit
+    def of(self, medians: Medians, events: int) -> Figure:
+        """Return the figure that some medians make."""
+        value, lacking = None, ""
+        try:
+            value = self.figure(medians, events)
+        except KeyError as program:
+            lacking = f"{program.args[0]} did not run"
+        return Figure(self.text, value, self.limit, self.at_least, self.unit, lacking)
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,38 @@ class Job:
     """Whether all programs write their rows in one order."""
     others: Callable[[Path, Path, int], Mapping[str, Path]] = field(default=lambda *_: {})
     """Makes the files of further inputs: of a folder, the rides, and how many there are."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part alone: a program of this folder that measures itself and tells its figures."""
+
+    name: str
+    about: str
+    script: str
+    words: Callable[[int], tuple[object, ...]]
+    """Its arguments for so many events."""
+    needs: tuple[str, ...] = ()
+    """Python modules."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def command(self, events: int) -> list[str]:
+        """Return the command line."""
+        words = [str(word) for word in self.words(events)]
+        return [sys.executable, str(HERE / self.script), *words, "--json"]
+
+    def missing(self) -> str | None:
+        """Return what the program lacks here, None if it can run."""
+        return next((lack for lack in map(missing, self.needs) if lack), None)
+
+
+def missing(needs: str) -> str | None:
+    """Return what is to be said where a Python module, or `node`, is not there."""
+    if needs == "node":
+        return None if shutil.which("node") else "no node on the path"
+    if importlib.util.find_spec(needs) is None:
+        return f"the Python package {needs} is not installed (extra `bench`)"
+    return None
 
 
 def ratio(left: str, right: str, what: str) -> Callable[[Medians, int], float]:

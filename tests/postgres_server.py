@@ -14,27 +14,28 @@ from pathlib import Path
 import psycopg
 
 MISSING = (
-    "these tests start PostgreSQL themselves and need its programs initdb and pg_ctl, found by "
-    "/usr/lib/postgresql/*/bin or PATH: install the package postgresql (apt-get install postgresql)"
+    "PostgreSQL's programs initdb and pg_ctl are neither in /usr/lib/postgresql/*/bin nor on PATH: "
+    "install the package postgresql (apt-get install postgresql)"
 )
 
 
-def programs() -> Path:
-    """Return the folder of the server's programs, the newest there is."""
+def programs() -> Path | None:
+    """Return the folder of the server's programs, the newest there is, None if there is none."""
     found = sorted(
         glob.glob("/usr/lib/postgresql/*/bin/pg_ctl"), key=lambda p: float(p.split("/")[4])
     )
     program = found[-1] if found else shutil.which("pg_ctl")
-    assert program is not None, MISSING
-    return Path(program).resolve().parent
+    return Path(program).resolve().parent if program else None
 
 
 class PostgresServer:
     """The server: `start` and `stop` it as often as you like; the data stay."""
 
     def __init__(self) -> None:
+        found = programs()
+        assert found is not None, MISSING
+        self._programs = found
         self.folder = Path(tempfile.mkdtemp(prefix="streamql-postgres-"))
-        self._programs = programs()
         # the server refuses to run as the superuser
         self._as: list[str] = []
         if os.geteuid() == 0:
