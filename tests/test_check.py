@@ -95,6 +95,10 @@ AZURE = {
         "APPLY of a function",
         "functions in Python",
     ],
+    "SELECT uda.total(a) AS a, uda.most(a) AS m INTO o FROM x GROUP BY TumblingWindow(hour, 1)": [
+        "aggregates in Python",
+        "the end of the input",
+    ],
     "SELECT a FROM x": ["without INTO rows go to `output`"],
     "SELECT a INTO o FROM x TIMESTAMP BY t": ["no event is late or out of order"],
     "SELECT a INTO o FROM x PARTITION BY a INTO 4": ["INTO after PARTITION BY"],
@@ -111,12 +115,35 @@ AZURE = {
     "WITH s AS (SELECT a FROM x) SELECT a INTO o FROM s UNION SELECT a FROM s": [],
 }
 
+MOST = """
+function main() {
+  this.init = function () { this.most = null; };
+  this.accumulate = function (value) { if (!(value < this.most)) this.most = value; };
+  this.computeResult = function () { return this.most; };
+}
+"""
+
+
+class Total:
+    """An aggregate in Python."""
+
+    def init(self):
+        self.sum = 0
+
+    def accumulate(self, value):
+        self.sum += value
+
+    def result(self):
+        return self.sum
+
 
 @pytest.mark.parametrize("query", AZURE)
 def test_what_azure_does_not_have_is_told_for_that_target(query):
     with streamql.Engine() as engine:
         engine.function(lambda a: a, name="score")
         engine.table_function(lambda a: [{"b": a}], name="rows")
+        engine.aggregate(Total, name="total")
+        engine.javascript("most", MOST)
         plain = check(query, engine.environment(), Settings())
         found = check(query, engine.environment(), Settings(), azure=True)
     told = [d.message.split(": ", 1)[1] for d in found if d.code.startswith("azure")]

@@ -135,6 +135,7 @@ class AggregateSpec:
         family: the heading in the documentation.
         documentation: what it computes, in Markdown, with the result type and NULL rules.
         example: a runnable example: a query on `input`, its rows, and the rows it gives.
+        language: what it is written in, if it is the user's own.
     """
 
     name: str
@@ -149,3 +150,4 @@ class AggregateSpec:
     family: str = "aggregates"
     documentation: str = ""
     example: Example | None = None
+    language: str | None = None

@@ -207,7 +207,7 @@ def _of_functions(subject: Subject) -> Iterator[Diagnostic]:
                 )
         if isinstance(node, ast.Call) and [p.text.lower() for p in node.prefix] == ["uda"]:
             spec = subject.environment.registry.aggregates.get(node.name.text.lower())
-            if spec is not None and ".python." in type(spec).__module__:
+            if spec is not None and spec.language == "Python":
                 yield _finding(MISSING, "aggregates in Python", node.span, "write it in JavaScript")
 
 

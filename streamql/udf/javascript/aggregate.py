@@ -307,6 +307,7 @@ def load_aggregate(
         lambda _: aggregate,
         family="user aggregates",
         documentation=f"The aggregate of {file}.",
+        language="JavaScript",
     )
 
 

@@ -219,6 +219,7 @@ def python_aggregate(alias: str, cls: type[Any], *, divert: bool = False) -> Agg
         counts=tuple(range(max(1, fewest), most + 1)),
         family="user aggregates",
         documentation=inspect.getdoc(cls) or "",
+        language="Python",
     )
 
 
