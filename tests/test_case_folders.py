@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 from pathlib import Path
@@ -118,6 +119,39 @@ def test_a_query_elsewhere_and_inputs_of_other_formats(case):
     make(case.parents[1], {"thrice.js": "function main(x) { return x * 3; }"})
     code, said = streamql("tests", "--function", "twice=thrice.js")
     assert (code, "found    60" in said) == (1, True), said
+
+
+@pytest.mark.parametrize(
+    ("output", "file"),
+    [
+        ("a.b", "a.b.jsonl"),
+        ("a", "a.jsonl"),
+        ("a.json", "a.json.json"),
+        ("a/b", "a%2Fb.jsonl"),
+        ("..", "%2E..jsonl"),
+        ("größe", "größe.jsonl"),
+        ("100%", "100%.jsonl"),
+        ("100%", "100%25.jsonl"),
+    ],
+)
+def test_an_output_and_an_input_may_have_any_name(case, output, file):
+    (case / "inputs" / "entry.jsonl").rename(case / "inputs" / file)
+    (case / "expected" / "alerts.jsonl").rename(case / "expected" / file)
+    query = QUERY.replace("alerts", f"[{output}]").replace("entry", f"[{output}]")
+    make(case, {"query.sql": query})
+    assert streamql("tests")[0] == 0
+    (case / "expected" / file).unlink()
+    (case / "case.json").write_text("{}")
+    assert streamql("tests", "--update")[0] == 0
+    assert streamql("tests")[0] == 0
+    assert len(list((case / "expected").iterdir())) == 1
+
+
+def test_inputs_may_be_packed(case):
+    packed = gzip.compress((case / "inputs" / "entry.jsonl").read_bytes())
+    (case / "inputs" / "entry.jsonl").unlink()
+    (case / "inputs" / "entry.jsonl.gz").write_bytes(packed)
+    assert streamql("tests")[0] == 0
 
 
 def test_nothing_to_run_is_a_usage_error(case):

@@ -86,10 +86,13 @@ def test_flushed_rows_can_be_seen(tmp_path):
 
 
 def test_an_output_directory_is_made(tmp_path):
-    for output in ("alerts", "a/b", "..", ".x"):
+    for output in ("alerts", "a/b", "..", ".x", "größe", "日本", "a.b", "50%", "a\u3000b"):
         fill(open_sink(file_in_directory(str(tmp_path / "new" / "out"), output)))
     names = sorted(p.name for p in (tmp_path / "new" / "out").iterdir())
-    assert names == ["%2E..jsonl", "%2Ex.jsonl", "a%2Fb.jsonl", "alerts.jsonl"]
+    assert names == [
+        *("%2E..jsonl", "%2Ex.jsonl", "50%25.jsonl", "a%2Fb.jsonl", "a%E3%80%80b.jsonl"),
+        *("a.b.jsonl", "alerts.jsonl", "größe.jsonl", "日本.jsonl"),
+    ]
 
 
 @pytest.mark.parametrize(

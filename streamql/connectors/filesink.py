@@ -20,6 +20,9 @@ from ..turns import TURN
 from .contract import AT_LEAST_ONCE, EXACTLY_ONCE, Sink, SinkState
 from .file import is_regular
 
+_REFUSED = frozenset("\"%*/:<>?\\`|")
+"""What an output's name may hold and the name of a file had better not."""
+
 
 class ClosedPipe(OutputError):
     """Whoever read the output has gone (`| head -1`): a reason to end, not to complain."""
@@ -194,7 +197,11 @@ def file_in_directory(directory: str, output: str) -> str:
         os.makedirs(directory, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot create {directory}: {_reason(error)}") from error
+    return os.path.join(directory, file_of(output))
+
+
+def file_of(output: str) -> str:
+    """Return the name of an output's file in a directory; unquoted it is the output's name again."""
     # an output's name may hold any character; a file's may not, nor lead out of its directory
-    name = quote(output, safe=" $@+,;=()[]{}!#&'~^")
-    name = "%2E" + name[1:] if name.startswith(".") else name
-    return os.path.join(directory, name + ".jsonl")
+    name = "".join(c if c.isprintable() and c not in _REFUSED else quote(c, "") for c in output)
+    return ("%2E" + name[1:] if name.startswith(".") else name) + ".jsonl"

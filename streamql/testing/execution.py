@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from ..connectors.filesink import file_in_directory
+from ..connectors.filesink import file_in_directory, file_of
 from ..engine import Engine
 from ..errors import CompileError, RunError, StreamqlError
 from ..settings import Settings
@@ -211,7 +211,7 @@ def update(outcome: Outcome) -> tuple[Case, list[Path]]:
         changed.append(path)
     for name in outcome.unexpected:
         if case.new_files is not None:
-            path = case.new_files / f"{name}.jsonl"
+            path = case.new_files / file_of(name)
             RowFile().updated(outcome.rows[name], case.comparer).write(path)
             expected[name] = Expected(path)
             changed.append(path)

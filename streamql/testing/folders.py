@@ -6,8 +6,10 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from ..errors import UsageError
+from ..formats.compression import split_suffix
 from ..projects.open import enclosing_project
 from ..projects.shape import refuse_misfit
 from ..projects.toml import spec_from
@@ -104,14 +106,17 @@ def comparer_of(facts: Mapping[str, Any], tolerance: float | None) -> Comparer:
 
 
 def files(folder: Path) -> dict[str, Path]:
-    """Return the files of a folder by the part of their name before the first dot."""
+    """Return the files of a folder by the names of what they hold: `a.b.jsonl.gz` is `a.b`.
+
+    Characters that no file's name can have are written as in `--output-dir`: `a%2Fb.jsonl`.
+    """
     if not folder.is_dir():
         return {}
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        name = path.name.partition(".")[0]
-        if not name or not path.is_file():
+        if path.name.startswith(".") or not path.is_file():
             continue  # hidden files and folders
+        name = unquote(Path(split_suffix(path.name)[0]).stem)
         if name in found:
             raise UsageError(f"{folder}: {found[name].name} and {path.name} are both {name}")
         found[name] = path
