@@ -237,7 +237,7 @@ def _print_all(words: str) -> None:
                 stage = Stage(Path(folder), server, case.place)
                 try:
                     if isinstance(case, Query):
-                        heards = [(way, stage.hear(case, way)) for way in WAYS]
+                        heards = [(way, stage.hear(case, way)) for way in case.ways]
                     else:
                         lines = [one["run"] for one in case.lines]
                         heards = [(line, stage.line(line)) for line in lines]

@@ -37,8 +37,7 @@ def bindings(flag: str, values: Iterable[str]) -> tuple[str | None, dict[str, st
     taken: set[str] = set()
     for value in values:
         name, uri = split_name(value)
-        if "\\" in uri and flag != "--output":
-            uri = _here(uri)
+        uri = here(uri)
         if not uri:
             raise UsageError(f"{flag} {value}: the URI is empty", hint="write NAME=URI")
         if name is None:
@@ -56,11 +55,13 @@ def bindings(flag: str, values: Iterable[str]) -> tuple[str | None, dict[str, st
     return plain, named
 
 
-def _here(path: str) -> str:
-    """Return a path that may be written as on Windows as it is written here."""
-    from ..projects.files import here
+def here(uri: str) -> str:
+    """Return a URI with a path that may be written as on Windows as it is written here."""
+    if "\\" not in uri:
+        return uri
+    from ..projects.toml import uri_from
 
-    return here(Path(), path)
+    return uri_from(Path(), uri)
 
 
 def references(values: Iterable[str]) -> dict[str, str]:
@@ -113,7 +114,7 @@ def functions(values: Iterable[str]) -> dict[str, str]:
     """Return `--function ALIAS=SPEC` by alias; `udf.` or `uda.` may stand before the alias."""
     found = pairs("--function", "ALIAS=SPEC", values)
     aliases = {
-        re.sub(r"^ud[af]\.", "", key, flags=re.IGNORECASE): _here(v) if "\\" in v else v
+        re.sub(r"^ud[af]\.", "", key, flags=re.IGNORECASE): here(v)
         for key, v in found.items()
     }
     for alias in aliases:

@@ -6,7 +6,7 @@ import functools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -186,6 +186,8 @@ def prepared(
 
     if flags.no_color:
         ctx.find_root().color = False
+    folder = flags.output_dir and arguments.here(flags.output_dir)
+    flags = replace(flags, output_dir=folder, folders=tuple(map(arguments.here, flags.folders)))
     only_input, named_inputs = arguments.bindings("--input", flags.inputs)
     default_output, named_outputs = arguments.bindings("--output", flags.outputs)
     if default_output is not None and flags.output_dir is not None:

@@ -76,7 +76,7 @@ def test_command(
     overrides = Overrides(arguments.functions(functions), given)
     overrides.refuse_misfit()
     wanted = selector(words)
-    cases = find_cases(paths, tolerance)
+    cases = find_cases([arguments.here(path) for path in paths], tolerance)
     chosen = [case for case in cases if wanted(case.name)]
     if not chosen:
         raise UsageError(f"-k {words!r} fits none of {len(cases):,} cases")

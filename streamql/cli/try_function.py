@@ -79,7 +79,7 @@ def test_command(
     )
     try:
         with console_shown(ctx):
-            for folder in folders:
+            for folder in map(arguments.here, folders):
                 known.add_directory(Path(folder))
             for name, spec in arguments.functions(functions).items():
                 known.add_spec(name, spec)
