@@ -92,9 +92,9 @@ function fieldsOf(state, most, depth) {
  * fixed set of whole numbers, the rest is computed anew, and head[3] tells so. head[2] is the
  * number of ranges that are done: not all, when they took more steps than one call may.
  */
-return function batch(n, r, flags, joined) {
-  const B = I.memory();
-  const head = new I.I32(B, 0, 16);
+return function batch() {
+  const B = I.memory(), joined = this;
+  const head = new I.I32(B, 0, 16), r = head[2], n = head[4], flags = head[5];
   let at = HEADER, text = '', row = 0, i = 0, steps = 0;
   const values = new I.F64(B, at, r), bigs = new I.I64(B, at, r); at += 8 * r;
   const lengths = new I.I32(B, at, r); at += (4 * r + 7) & ~7;

@@ -41,8 +41,8 @@ _NEEDED = ("accumulate", "computeResult")
 _MENTIONED = re.compile(r"\b(?:accumulate|computeResult)\b")
 _ASSIGNED = re.compile(r"\bthis\s*\.\s*(?:accumulate|computeResult)\s*=(?![=>])", re.IGNORECASE)
 _PROBE = """'use strict';
-return function probe(names) {
-  const wanted = I.parse(names);
+return function probe() {
+  const wanted = I.parse(this);
   try {
     const state = new user();
     let found = '';
@@ -154,9 +154,8 @@ class JavaScriptAggregate(Aggregate):
             memory = self.runtime.memory(layout(arguments, count))
             loop = self.loops.get(self, value.kind)
             write(memory, arguments, count)
-            text = self.runtime.call(
-                loop, last - first, count, flags, value.text or "", speaker=self.name
-            )
+            memory[:HEADER].view(np.int32)[4:6] = last - first, flags
+            text = self.runtime.call(loop, this=value.text or "", speaker=self.name)
         except CallStopped as stopped:
             raise FunctionError(
                 f"{self.name}: {stopped.reason}, at row {stopped.row + 1:,} of the "
@@ -259,7 +258,7 @@ class _Probe:
             try:
                 probe = runtime.invoke("loop", self.script.id, self.entry, _PROBE)
                 members = ", ".join(f'"{name}"' for name in _MEMBERS)
-                answer = decoded(runtime.call(probe, f"[{members}]", speaker=speaker))
+                answer = decoded(runtime.call(probe, this=f"[{members}]", speaker=speaker))
             except CallStopped as stopped:
                 answer = {"message": stopped.reason, "stack": ""}
             except ScriptError as error:

@@ -120,7 +120,8 @@ class JavaScriptRuntime:
     ) -> Any:
         """Call a JavaScript function that `invoke` returned, in the same generation.
 
-        `this` goes along with the call; each argument costs one more passage to V8's thread.
+        `this` goes along with the call; each argument costs one more passage to V8's thread, and
+        is found in the box of files.js.
         """
         with self.lock:
             return self._run(self._open(), handle, arguments, speaker, this)
@@ -185,7 +186,7 @@ class JavaScriptRuntime:
 
         try:
             try:
-                return isolate.run(self._watched(handle.cancelable()(*arguments, this=this)))
+                return isolate.run(self._watched(isolate.call(handle, arguments, this)))
             finally:
                 isolate.tell(speaker)  # before anybody lets go of it
         except TimeoutError:
@@ -257,6 +258,7 @@ class _Isolate:
         self._functions: dict[str, Any] = {}
         self.memory: NDArray[np.uint8] = np.empty(0, np.uint8)
         self._said = np.frombuffer(self._prelude["said"](), np.uint16)
+        self._box = self._prelude["box"]
         self._racer = racer
 
     def prelude(self, name: str) -> Any:
@@ -264,6 +266,12 @@ class _Isolate:
         if name not in self._functions:
             self._functions[name] = self._prelude[name]
         return self._functions[name]
+
+    async def call(self, handle: Any, arguments: tuple[str | int, ...], this: str | None) -> Any:
+        """Call a function; its arguments are in the box, where no user code sees them come."""
+        for place, argument in enumerate(arguments):
+            self._box[place] = argument
+        return await handle.cancelable()(this=this)
 
     def tell(self, speaker: str) -> None:
         """Log what user code said to `console` in a call that has ended, or was stopped; without
@@ -310,7 +318,7 @@ class _Isolate:
         self.memory = np.empty(0, np.uint8)
         self._said = np.empty(0, np.uint16)
         self._functions.clear()
-        self._prelude = None
+        self._prelude = self._box = None
         self._racer = None
         self.run(settled())
         self._context.__exit__(None, None, None)

@@ -7,11 +7,13 @@
 const {
   parse, stringify, is, apply, ownKeys, getPrototypeOf, defineProperty, deleteProperty,
   getOwnPropertyDescriptor, MakeFunction, plainEval, world, sourceOf, toWellFormed, matchAt,
-  failure, said, forget, loop: intrinsics,
+  failure, said, forget, bare, loop: intrinsics,
 } = prelude;
 
 const before = { __proto__: null };
-for (const name of ownKeys(world)) before[name] = getOwnPropertyDescriptor(world, name);
+for (const name of ownKeys(world)) {
+  before[name] = { __proto__: null, ...getOwnPropertyDescriptor(world, name) };
+}
 const beforeNames = ownKeys(before);
 
 const NAME = /^[A-Za-z_$][A-Za-z0-9_$]*$/;
@@ -20,7 +22,7 @@ function isName(key) { return typeof key === 'string' && matchAt(NAME, key) !== 
 /** Put the global object back as it was; return the names that user code had set, and the
  *  values a file may expect there: those it gave to new names, the built-in ones of others. */
 function settle() {
-  const names = [], values = [];
+  const names = bare(), values = bare();
   const now = ownKeys(world);
   let count = 0;
   const note = (name, value) => {
@@ -68,7 +70,7 @@ function load(id, seed, library, source, names, url) {
   const body = inner + '//# sourceURL=' + url;
   intrinsics.begin(seed);
   try {
-    let found = new MakeFunction(body)();
+    let made = new MakeFunction(body)();
     const { names: leaked, values } = settle();
     if (leaked.length) {
       let outer = leaked[0];
@@ -76,21 +78,21 @@ function load(id, seed, library, source, names, url) {
       forget();
       intrinsics.begin(seed);
       // the outer names are parameters of the same function: lines stay where they are
-      found = apply(new MakeFunction(outer, body), undefined, values);
+      made = apply(new MakeFunction(outer, body), undefined, values);
       settle();
     }
-    if (typeof found !== 'object' || found === null || getPrototypeOf(found) !== null) {
+    if (typeof made !== 'object' || made === null || getPrototypeOf(made) !== null) {
       return stringify({ __proto__: null, functions: null });
     }
-    const functions = [];
+    const functions = bare();
     for (let i = 0; i < wanted.length; i++) {
-      const f = found[wanted[i]];
+      const f = made[wanted[i]];
       if (typeof f !== 'function') continue;
       const text = toWellFormed(sourceOf(f));
       const length = typeof f.length === 'number' ? f.length : 0;
       functions[functions.length] = { __proto__: null, name: wanted[i], text, length };
     }
-    entries[id] = found;
+    entries[id] = made;
     return stringify({ __proto__: null, functions });
   } catch (thrown) {
     settle();
@@ -104,9 +106,19 @@ let buffer = new Buffer(64);
 intrinsics.memory = () => buffer;
 intrinsics.settle = settle;
 
+/** The arguments of the engine's next call, put there one by one. A list of arguments would be made
+ *  with Array.prototype.push, which is the user's to change. */
+const box = bare();
+intrinsics.box = box;
+
+/** Return a function that takes its arguments from the box. */
+function handed(f) {
+  return () => { try { return apply(f, undefined, box); } finally { box.length = 0; } };
+}
+
 return {
-  __proto__: null, check, place, load, said,
-  memory(size) { buffer = new Buffer(size); return buffer; },
-  loop(id, name, source) { return new MakeFunction('I', 'user', source)(intrinsics, entries[id][name]); },
+  __proto__: null, box, said, check: handed(check), place: handed(place), load: handed(load),
+  memory: handed((size) => { buffer = new Buffer(size); return buffer; }),
+  loop: handed((id, name, source) => new MakeFunction('I', 'user', source)(intrinsics, entries[id][name])),
 };
 })

@@ -8,7 +8,7 @@
 'use strict';
 const { parse, stringify, rawJSON } = JSON;
 const { isArray } = Array;
-const { keys, getPrototypeOf, is, freeze } = Object;
+const { keys, getPrototypeOf, setPrototypeOf, is, freeze } = Object;
 const { apply, construct, set, ownKeys, defineProperty, deleteProperty, getOwnPropertyDescriptor } = Reflect;
 const MakeFunction = Function;
 const DateOf = Date;
@@ -86,6 +86,9 @@ defineProperty(DATE, 'toJSON', {
     return MARK + isoOf(this);
   } }.toJSON,
 });
+
+/** Return an empty list without a prototype: no setter or toJSON of the user's is found there. */
+function bare() { return setPrototypeOf([], null); }
 
 // -- errors -----------------------------------------------------------------------------------
 
@@ -225,14 +228,14 @@ function written(value) {
 
 /** Find out why an object could not be written: a BigInt inside, or a ring of references. */
 function explain(value) {
-  const open = [];
+  const open = bare();
   let steps = 0;
   (function walk(inner, depth) {
     if (typeof inner === 'bigint') misfit('a BigInt inside of a record or array');
     if (typeof inner !== 'object' || inner === null || steps++ > 10000) return;
     for (let i = 0; i < depth; i++) if (open[i] === inner) misfit('an object that contains itself');
     if (depth > 500) return;
-    defineProperty(open, depth, { value: inner, configurable: true, writable: true });
+    open[depth] = inner;
     const names = keys(inner);
     for (let i = 0; i < names.length; i++) walk(inner[names[i]], depth + 1);
   })(value, 0);
@@ -307,7 +310,7 @@ function revive(value) {
       const inner = value[names[i]];
       if (typeof inner === 'string' ? startsWith(inner, MARK) : typeof inner === 'object') {
         defineProperty(value, names[i], {
-          value: revive(inner), configurable: true, enumerable: true, writable: true,
+          __proto__: null, value: revive(inner), configurable: true, enumerable: true, writable: true,
         });
       }
     }
@@ -318,7 +321,7 @@ function revive(value) {
 return {
   __proto__: null, parse, stringify, is, apply, construct, freeze, imul, ownKeys, getPrototypeOf,
   defineProperty, deleteProperty, getOwnPropertyDescriptor, MakeFunction, plainEval, world,
-  sourceOf, toWellFormed, matchAt, substring, charCode, dateText, sentence, failure,
+  sourceOf, toWellFormed, matchAt, substring, charCode, dateText, sentence, failure, bare,
   setMark(to) { const before = marking; marking = to; return before; },
   loop: {
     __proto__: null, F64: Float64Array, I32: Int32Array, U8: Uint8Array, I64: BigInt64Array,

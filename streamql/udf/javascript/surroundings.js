@@ -32,18 +32,18 @@ function shown(value) {
   }
 }
 
-function say(level, values, first) {
+function say(level, values, lead = '') {
   if (said[3] >= MOST) {
     said[1] += 1;
     if (said[1] === 0) said[2] += 1;
     return;
   }
-  let text = '';
+  let text = lead;
   // what user code does when it is read (a toJSON) must not see the marks of a result
   const before = setMark(false);
   try {
-    for (let i = first; i < values.length && text.length < LONGEST; i++) {
-      text += (i > first ? ' ' : '') + shown(values[i]);
+    for (let i = 0; i < values.length && text.length < LONGEST; i++) {
+      text += (i > 0 || lead !== '' ? ' ' : '') + shown(values[i]);
     }
   } catch { text += 'a value that cannot be shown'; }
   setMark(before);
@@ -59,15 +59,15 @@ function say(level, values, first) {
 
 const talk = {
   __proto__: null,
-  debug(...values) { say(DEBUG, values, 0); },
-  log(...values) { say(LOG, values, 0); },
-  info(...values) { say(LOG, values, 0); },
-  dir(...values) { say(LOG, values, 0); },
-  table(...values) { say(LOG, values, 0); },
-  trace(...values) { say(LOG, values, 0); },
-  warn(...values) { say(WARN, values, 0); },
-  error(...values) { say(ERROR, values, 0); },
-  assert(holds, ...values) { if (!holds) say(ERROR, ['Assertion failed:', ...values], 0); },
+  debug(...values) { say(DEBUG, values); },
+  log(...values) { say(LOG, values); },
+  info(...values) { say(LOG, values); },
+  dir(...values) { say(LOG, values); },
+  table(...values) { say(LOG, values); },
+  trace(...values) { say(LOG, values); },
+  warn(...values) { say(WARN, values); },
+  error(...values) { say(ERROR, values); },
+  assert(holds, ...values) { if (!holds) say(ERROR, values, 'Assertion failed:'); },
 };
 // one object for all files, so none may change it; counters, groups and timers say nothing
 const console = {};

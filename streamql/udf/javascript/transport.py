@@ -177,8 +177,8 @@ _VALUES = {
 }
 _LOOP = """'use strict';
 const {{ DateOf, parse, revive, substring, settleResult, checkNumber, failure, finish }} = I;
-return function batch({strings}) {{
-  const B = I.memory(){first};
+return function batch() {{
+  const B = I.memory(){strings};
   const head = new I.I32(B, 0, 16), n = head[{count}];
   let at = {header}, row = 0, text = '';
   const values = new I.F64(B, at, n), bigs = new I.I64(B, at, n); at += 8 * n;
@@ -242,8 +242,7 @@ def loop_source(kinds: Sequence[str], seed: int) -> str:
             views.append(_VIEWS["num" + family].format(i=i))
         values.append(_VALUES[kind].format(i=i))
     return _LOOP.format(
-        strings=", ".join(strings[1:]),
-        first="".join(f", {name} = this" for name in strings[:1]),
+        strings=_taken(strings),
         header=HEADER,
         count=_COUNT,
         views="\n    ".join(views),
@@ -252,3 +251,11 @@ def loop_source(kinds: Sequence[str], seed: int) -> str:
         lists=lists,
         seed=seed,
     )
+
+
+def _taken(names: Sequence[str]) -> str:
+    """Return where the texts of a call are: the first is `this`, the others are in the box."""
+    if len(names) < 2:
+        return "".join(f", {name} = this" for name in names)
+    places = "".join(f", {name} = I.box[{place}]" for place, name in enumerate(names[1:]))
+    return f", {names[0]} = this{places}; I.box.length = 0"
