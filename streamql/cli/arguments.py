@@ -114,8 +114,7 @@ def functions(values: Iterable[str]) -> dict[str, str]:
     """Return `--function ALIAS=SPEC` by alias; `udf.` or `uda.` may stand before the alias."""
     found = pairs("--function", "ALIAS=SPEC", values)
     aliases = {
-        re.sub(r"^ud[af]\.", "", key, flags=re.IGNORECASE): here(v)
-        for key, v in found.items()
+        re.sub(r"^ud[af]\.", "", key, flags=re.IGNORECASE): here(v) for key, v in found.items()
     }
     for alias in aliases:
         if not re.fullmatch(r"[^\W\d]\w*", alias):

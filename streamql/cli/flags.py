@@ -226,11 +226,9 @@ def prepared(
         engine.on_warning = lambda text: warn(text, ctx)
         engine.functions.report = broken
         if project is not None:
-            if needs_data and only_input is None:
-                project.refuse_absent(sources)
-            if called:
-                project.add_functions(engine, functions)
-            project.add_inputs(engine, sources)
+            if only_input is None:
+                project.refuse_absent(sources, cloud=needs_data)
+            project.equip(engine, functions if called else None, sources)
             named_outputs = outputs_of(ctx, project, flags, named_outputs, needs_data)
         _equip(engine, flags, functions, called)
         for name, uri in named_inputs.items():

@@ -20,7 +20,7 @@ from ..turns import TURN
 from .contract import AT_LEAST_ONCE, EXACTLY_ONCE, Sink, SinkState
 from .file import is_regular
 
-_REFUSED = frozenset("\"%*/:<>?\\`|")
+_REFUSED = frozenset('"%*/:<>?\\`|')
 """What an output's name may hold and the name of a file had better not."""
 
 
@@ -201,7 +201,7 @@ def file_in_directory(directory: str, output: str) -> str:
 
 
 def file_of(output: str) -> str:
-    """Return the name of an output's file in a directory; unquoted it is the output's name again."""
+    """Return the name of an output's file in a directory; unquoted it is the output's again."""
     # an output's name may hold any character; a file's may not, nor lead out of its directory
     name = "".join(c if c.isprintable() and c not in _REFUSED else quote(c, "") for c in output)
     return ("%2E" + name[1:] if name.startswith(".") else name) + ".jsonl"

@@ -15,7 +15,7 @@ from xml.etree import ElementTree as ET
 from ..errors import UsageError
 from .asa_functions import function_of, is_function
 from .asa_sources import Source, source_of
-from .files import find, need, read_object, read_text
+from .files import find, need, need_all, read_object, read_text
 from .project import Absent, Function, Project, ScriptFunction
 
 SCRIPT_SUFFIX = ".asaql"
@@ -38,6 +38,8 @@ def read_asa_project(file: Path) -> Project:
     """
     folder = file.parent
     manifest = _manifest(file)
+    named = (*(() if manifest.script is None else (manifest.script,)), *manifest.files)
+    need_all(folder, named, file)  # all that are missing in one error
     script_file = _script(file, manifest)
     listed = [need(folder, name, file) for name in manifest.files]
     seen = {path.resolve() for path in listed}
@@ -95,11 +97,13 @@ class _Found:
         absent: dict[str, Absent] = {}
         for name, source in {**self._cloud, **self._local}.items():
             uri = source.uri(self._folder, cloud.get(name.lower()))
-            if uri is not None:
+            if uri is None and name.lower() in {n.lower() for n in (*inputs, *references)}:
+                continue
+            absent = {n: a for n, a in absent.items() if n.lower() != name.lower()}
+            if uri is None:
+                absent[name] = source.absent(self._folder)
+            else:
                 (references if source.reference else inputs)[name] = uri
-                absent = {n: a for n, a in absent.items() if n.lower() != name.lower()}
-            elif name.lower() not in {n.lower() for n in (*inputs, *references)}:
-                absent[name] = Absent(source.kind, source.reference)
         settings, notes = _job_settings(self._job)
         return Project(
             file=file,

@@ -50,6 +50,9 @@ def function_of(path: Path, content: Mapping[str, Any]) -> tuple[str, Function]:
         script = find(path.parent, name) if name and name.lower().endswith(".js") else None
         if script is not None:
             return alias, ScriptFunction(read_text(script), str(script))
+    written = _text(content, _PATHS)
+    if written is not None and written.lower().endswith(".js"):
+        return alias, AbsentFunction(f"{path.name} names {written}, which is not there")
     endpoint = _text(content, ("endpoint", "executeendpoint", "url", "scoringuri"))
     if endpoint is not None and endpoint.startswith(("http://", "https://")):
         return alias, SpecFunction(endpoint, _settings(content))

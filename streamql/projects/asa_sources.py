@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import UsageError
 from .files import find
+from .project import Absent
 
 _SUFFIXES = {
     "csv": (".csv", ".tsv"),
@@ -37,19 +38,23 @@ class Source:
     delimiter: str | None = None
 
     def uri(self, project: Path, cloud: Source | None = None) -> str | None:
-        """Return the URI of the local data; None for an input in the cloud.
+        """Return the URI of the local data; None for an input in the cloud, and without its file.
 
-        The path counts from the file that says it, else from the project. Raises UsageError.
+        The path counts from the file that says it, else from the project.
         """
         if self.written is None:
             return None
         found = find(self.said_by.parent, self.written) or find(project, self.written)
         if found is None:
-            raise UsageError(
-                f"{self.said_by} names {self.written}, which is not there",
-                hint=f"give --{'reference' if self.reference else 'input'} {self.name}=FILE",
-            )
+            return None
         return uri_of(found, self.format, cloud.delimiter if cloud is not None else None)
+
+    def absent(self, project: Path) -> Absent:
+        """Return what it is where it has no URI."""
+        if self.written is None:
+            return Absent(self.kind, self.reference)
+        said_by = Path(os.path.relpath(self.said_by, project)).as_posix()
+        return Absent(f"{said_by} names {self.written}, which is not there", self.reference, True)
 
 
 def uri_of(path: Path, format_: str, delimiter: str | None = None) -> str:

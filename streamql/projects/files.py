@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -40,16 +41,33 @@ def find(folder: Path, written: str) -> Path | None:
 
 def need(folder: Path, written: str, said_by: Path) -> Path:
     """Return the file that `said_by` names. Raises UsageError with the nearest name."""
-    found = find(folder, written)
-    if found is not None:
-        return found
-    parent = find(folder, str(PurePosixPath(written.replace("\\", "/")).parent))
-    names = [p.name for p in parent.iterdir()] if parent is not None and parent.is_dir() else []
-    hint = suggest(PurePosixPath(written.replace("\\", "/")).name, names)
-    raise UsageError(
-        f"{said_by} names {written}, which is not there",
-        hint=hint or f"paths count from the folder of {said_by.name}",
+    return need_all(folder, [written], said_by)[0]
+
+
+def need_all(folder: Path, written: Iterable[str], said_by: Path) -> list[Path]:
+    """Return the files that `said_by` names. Raises UsageError that names all which are missing."""
+    found = {text: find(folder, text) for text in written}
+    gone = [text for text, path in found.items() if path is None]
+    if gone:
+        raise absent(folder, gone, said_by)
+    return [path for path in found.values() if path is not None]
+
+
+def absent(folder: Path, gone: Sequence[str], said_by: Path) -> UsageError:
+    """Return the error of files that `said_by` names and that are not there."""
+    hints = dict.fromkeys(hint for text in gone if (hint := _instead(folder, text)))
+    listed = " and ".join(filter(None, (", ".join(gone[:-1]), gone[-1])))
+    return UsageError(
+        f"{said_by} names {listed}, which {'is' if len(gone) == 1 else 'are'} not there",
+        hint=" ".join(hints) or f"paths count from the folder of {said_by.name}",
     )
+
+
+def _instead(folder: Path, written: str) -> str | None:
+    place = PurePosixPath(written.replace("\\", "/"))
+    parent = find(folder, str(place.parent))
+    names = [p.name for p in parent.iterdir()] if parent is not None and parent.is_dir() else []
+    return suggest(place.name, names)
 
 
 def here(folder: Path, written: str) -> str:
@@ -77,9 +95,17 @@ def near(path: str) -> str | None:
     )
 
 
-def missing(path: str | Path, who: str = "") -> UsageError:
+class MissingFile(UsageError):
+    """A file that a user names is not there."""
+
+    path: str
+
+
+def missing(path: str | Path, who: str = "") -> MissingFile:
     """Return the error of a file that is not there; `who` begins the message."""
-    return UsageError(f"{who}there is no file {path}", hint=near(str(path)))
+    error = MissingFile(f"{who}there is no file {path}", hint=near(str(path)))
+    error.path = str(path)
+    return error
 
 
 def read_bytes(path: Path, who: str = "") -> bytes:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import StreamqlError, UsageError
+from .files import MissingFile, absent
+
+CODE = (".js", ".py", ".onnx")
+"""What the name of a file with a function ends with."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +44,12 @@ Function = ScriptFunction | SpecFunction | AbsentFunction
 
 @dataclass(frozen=True)
 class Absent:
-    """An input without data here: what it is in the cloud, and whether it is reference data."""
+    """An input without data here: what it is in the cloud, and whether it is reference data; or
+    whether the project names data that are `missing`."""
 
     kind: str
     reference: bool = False
+    missing: bool = False
 
 
 class Functions(Protocol):
@@ -109,19 +116,41 @@ class Project:
         """Return the folders of functions as they are named in `--functions`."""
         return () if self.folder is None else (str(self.folder),)
 
+    def equip(
+        self, engine: Equipped, functions: Collection[str] | None, sources: Collection[str]
+    ) -> None:
+        """Give an engine the inputs and functions, except those that are given otherwise; without
+        a collection no functions at all. Raises UsageError that names every file that is missing.
+        """
+        gone = self._add_inputs(engine, sources)
+        if gone:
+            lost = [] if functions is None else list(self._lost(functions).values())
+            if len(gone) == 1 and not lost:
+                raise gone[0]
+            raise self._absent([error.path for error in gone] + lost)
+        if functions is not None:
+            self.add_functions(engine, functions)
+
     def add_functions(self, engine: Equipped, given: Collection[str] = ()) -> None:
         """Give an engine the functions, except those of which the aliases are `given` otherwise.
 
-        Raises UsageError that names every function the query calls and nobody can make.
+        Raises UsageError that names every function the query calls and nobody can make, and every
+        file that is missing.
         """
         taken = {alias.lower() for alias in given}
         wanted = {a: f for a, f in self.functions.items() if a.lower() not in taken}
-        absent = {a: f for a, f in wanted.items() if isinstance(f, AbsentFunction) and self.uses(a)}
-        if absent:
-            listed = ", ".join(f"udf.{alias} ({f.kind})" for alias, f in absent.items())
-            flags = " ".join(f"--function {alias}=SPEC" for alias in absent)
+        lacking = {
+            a: f for a, f in wanted.items() if isinstance(f, AbsentFunction) and self.uses(a)
+        }
+        if lacking:
+            listed = ", ".join(f"udf.{alias} ({f.kind})" for alias, f in lacking.items())
+            flags = " ".join(f"--function {alias}=SPEC" for alias in lacking)
             text = f"{self.file}: functions that cannot run from here: {listed}"
-            engine.functions.unmade(absent, UsageError(text, hint=f"give {flags}"))
+            engine.functions.unmade(lacking, UsageError(text, hint=f"give {flags}"))
+        lost = self._lost(given)
+        if len(lost) > 1:
+            engine.functions.unmade(lost, self._absent(list(lost.values())))
+            wanted = {a: f for a, f in wanted.items() if a not in lost}
         if self.folder is not None:
             engine.functions_from(self.folder)
         for alias, function in wanted.items():
@@ -132,32 +161,61 @@ class Project:
             elif isinstance(function, SpecFunction):
                 engine.function_from(alias, function.spec)
 
-    def add_inputs(self, engine: Equipped, given: Collection[str] = ()) -> None:
-        """Give an engine the inputs, except those that are `given` otherwise."""
-        taken = {name.lower() for name in given}
-        for name, uri in self.inputs.items():
-            if name.lower() not in taken:
-                engine.register_uri(name, uri)
-        for name, uri in self.references.items():
-            if name.lower() not in taken:
-                engine.register_reference_uri(name, uri)
+    def _lost(self, given: Collection[str]) -> dict[str, str]:
+        """Return the files of functions that are not there, by alias."""
+        taken = {alias.lower() for alias in given}
+        files = {
+            alias: function.spec.partition(":")[0]
+            for alias, function in self.functions.items()
+            if isinstance(function, SpecFunction) and alias.lower() not in taken
+        }
+        return {a: f for a, f in files.items() if f.endswith(CODE) and not os.path.exists(f)}
 
-    def refuse_absent(self, given: Collection[str] = ()) -> None:
-        """Raise UsageError that names every input of the query without data, and its flag."""
+    def _add_inputs(self, engine: Equipped, given: Collection[str]) -> list[MissingFile]:
+        """Give an engine the inputs, except those that are `given` otherwise; return what files
+        are missing."""
+        taken = {name.lower() for name in given}
+        gone = []
+        for uris, register in (
+            (self.inputs, engine.register_uri),
+            (self.references, engine.register_reference_uri),
+        ):
+            for name, uri in uris.items():
+                if name.lower() in taken:
+                    continue
+                try:
+                    register(name, uri)
+                except MissingFile as error:
+                    gone.append(error)
+        return gone
+
+    def _absent(self, paths: Sequence[str]) -> UsageError:
+        """Return the error of files that are missing."""
+        folder = self.file.parent
+        return absent(folder, [_within(folder, path) for path in paths], self.file)
+
+    def refuse_absent(self, given: Collection[str] = (), *, cloud: bool = True) -> None:
+        """Raise UsageError that names every input of the query without data, and its flag; where
+        none are needed those of the `cloud` are well as they are."""
         taken = {name.lower() for name in given}
         open_ = {
-            name: absent
-            for name, absent in self.absent.items()
-            if name.lower() not in taken and self.uses(name)
+            name: data
+            for name, data in self.absent.items()
+            if name.lower() not in taken and self.uses(name) and (cloud or data.missing)
         }
         if not open_:
             return
-        listed = ", ".join(f"{name} ({absent.kind})" for name, absent in open_.items())
+        listed = ", ".join(f"{name} ({data.kind})" for name, data in open_.items())
         flags = " ".join(
-            f"--{'reference' if absent.reference else 'input'} {_name(name)}=FILE"
-            for name, absent in open_.items()
+            f"--{'reference' if data.reference else 'input'} {_name(name)}=FILE"
+            for name, data in open_.items()
         )
         raise UsageError(f"{self.file}: inputs without local data: {listed}", hint=f"give {flags}")
+
+
+def _within(folder: Path, path: str) -> str:
+    """Return a path as one may write it in a file of the folder."""
+    return Path(os.path.relpath(path, folder)).as_posix() if not os.path.isabs(path) else path
 
 
 def _name(name: str) -> str:

@@ -13,13 +13,13 @@ Paths count from the folder of the file. A folder `functions` beside it holds Ja
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
-from .files import here, need, read_text
-from .project import Function, Project, SpecFunction
+from .files import absent, find, here, need, read_text
+from .project import CODE, Function, Project, SpecFunction
 
 NAME = "streamql.toml"
 FUNCTIONS = "functions"
@@ -69,6 +69,8 @@ def read_toml_project(file: Path) -> Project:
     query = content.get("query")
     if not isinstance(query, str):
         raise UsageError(f"{file} names no query", hint='write query = "query.sql" at its top')
+    if find(folder, query) is None:
+        raise absent(folder, [query, *_gone(folder, content)], file)
     script_file = need(folder, query, file)
     functions: dict[str, Function] = {}
     for alias, said in _table(content, FUNCTIONS).items():
@@ -87,6 +89,20 @@ def read_toml_project(file: Path) -> Project:
         folder=javascript if javascript.is_dir() else None,
         settings_file=file,
     )
+
+
+def _gone(folder: Path, content: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the other files that a project without its query names, and that are not there."""
+    for key in ("inputs", "references", FUNCTIONS):
+        for said in _table(content, key).values():
+            text = said.get(SPEC) if isinstance(said, dict) else said
+            if not isinstance(text, str) or "://" in text or text.startswith("-"):
+                continue
+            code = key == FUNCTIONS
+            file = text.partition(":" if code else "?")[0]
+            plain = file.endswith(CODE) if code else not any(c in file for c in "*?[{")
+            if plain and find(folder, file) is None:
+                yield file
 
 
 def _table(content: Mapping[str, Any], key: str) -> dict[str, Any]:
@@ -108,6 +124,6 @@ def uri_from(folder: Path, uri: str) -> str:
 def spec_from(folder: Path, spec: str) -> str:
     """Return a function's SPEC with a path that counts from the folder."""
     file, colon, name = here(folder, spec).partition(":")
-    if "://" in spec or not (folder / file).exists():
+    if "://" in spec or not (file.endswith(CODE) or (folder / file).exists()):
         return spec
     return f"{folder / file}{colon}{name}"

@@ -14,13 +14,14 @@ from typing import Any
 
 from ..errors import UsageError
 from ..projects.asa_sources import is_reference, uri_of
-from ..projects.files import find, need, read_text
+from ..projects.files import find, need, need_all, read_text
 from ..projects.open import enclosing_project
 from .cases import Case, Expected
 from .folders import comparer_of
 
 _NAME = "testconfig.json"
 _NOTHING = "/dev/null"
+_INPUTS = ("inputs", "inputalias")
 
 
 def is_asa_tests(path: Path) -> bool:
@@ -40,6 +41,8 @@ def read_asa_cases(file: Path, tolerance: float | None = None) -> list[Case]:
     else:
         script_file = need(file.parent, str(content.get("script") or ""), file)
         script = read_text(script_file)
+    files = [g["filepath"] for c in cases if isinstance(c, dict) for g in _list(file, c, *_INPUTS)]
+    need_all(file.parent, files, file)  # all that are missing in one error
     comparer = comparer_of({}, tolerance)
     level = {} if project is None else {k: v for k, v in project.settings.items() if "level" in k}
     found = []
@@ -66,7 +69,7 @@ def read_asa_cases(file: Path, tolerance: float | None = None) -> list[Case]:
 
 
 def _inputs(file: Path, case: Mapping[str, Any], *, reference: bool) -> Iterator[tuple[str, str]]:
-    for given in _list(file, case, "inputs", "inputalias"):
+    for given in _list(file, case, *_INPUTS):
         if is_reference(given.get("type")) == reference:
             path = need(file.parent, given["filepath"], file)
             yield given["inputalias"], uri_of(path, str(given.get("format") or "json").lower())
