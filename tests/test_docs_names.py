@@ -102,13 +102,17 @@ def test_metrics_are_metrics(tmp_path):
     assert {name for name in found - told if name.startswith("streamql_")} == set()
 
 
-def test_the_design_has_all_packages():
+def test_the_design_has_all_packages_in_the_order_of_their_layers():
     page = (ROOT / "docs" / "design.md").read_text()
-    layout = page[page.index("## 9.") : page.index("## 10.")]
+    layout = page[page.index("| package |") : page.index("## 10.")]
+    told = re.findall(r"`(\w+)(?:/|\.py)`", layout[: layout.index("\n\n")])
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     (contract,) = project["tool"]["importlinter"]["contracts"]
-    names = {name for layer in contract["layers"] for name in layer.split(" | ")}
-    assert {n for n in names if not re.search(rf"`{n}(/|\.py)`", layout)} == set()
+    layers = [layer.split(" | ") for layer in reversed(contract["layers"])]
+    places = {name: place for place, layer in enumerate(layers) for name in layer}
+    assert [name for name in places if name not in told] == []
+    found = [places[name] for name in told if name in places]
+    assert found == sorted(found)
 
 
 def test_the_page_of_settings_has_their_defaults():
