@@ -31,7 +31,7 @@ Examples:
   streamql model profile http://127.0.0.1:5001/score --sample rows.jsonl
 
 Exit codes: 0 done, 1 a check or test failed, 2 usage or compile error, 3 runtime failure,
-130 interrupted.
+70 a defect, 130 interrupted.
 
 Tab completion: eval "$(_STREAMQL_COMPLETE=bash_source streamql)"; also for zsh and fish.
 """
