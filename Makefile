@@ -1,4 +1,4 @@
-# make demo | test | check | bench | clean
+# make demo | test | check | bench | simulate | soak | clean
 #
 # Everything is installed into .venv, from wherever pip is configured to install from. Stamp files
 # in .venv remember what is installed, so the second run of a target starts at once.
@@ -21,13 +21,13 @@ BENCH_ARGS ?=
 .PHONY: help demo test check bench simulate soak clean
 
 help:
-	@echo "make demo    score 3,000 taxi trips with a model in process"
-	@echo "make test    all tests"
-	@echo "make check   format, lint, types, layers"
-	@echo "make bench   speed and memory beside other engines (BENCH_ARGS='--jobs J1 --runs 3')"
-	@echo "make simulate 5,000 stories of crashes and faults (SEEDS=n; make test runs 300)"
-	@echo "make soak    an hour of steady input with a kill every minute (MINUTES=n)"
-	@echo "make clean   remove .venv, .venv-servers and everything that was made"
+	@echo "make demo      score 3,000 taxi trips with a model in process"
+	@echo "make test      all tests"
+	@echo "make check     format, lint, types, layers"
+	@echo "make bench     speed and memory beside other engines (BENCH_ARGS='--jobs J1 --runs 3')"
+	@echo "make simulate  5,000 stories of crashes and faults (SEEDS=n; make test runs 300)"
+	@echo "make soak      an hour of steady input with a kill every minute (MINUTES=n)"
+	@echo "make clean     remove .venv, .venv-servers and everything that was made"
 
 demo: .venv/.with-samples $(TAXI)/model.joblib
 	@mkdir -p build
