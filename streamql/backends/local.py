@@ -18,6 +18,7 @@ from ..runtime.accounts import OutputAccount
 from ..runtime.build import Surroundings, build
 from ..runtime.delivery import OutputPolicy
 from ..runtime.figures import named
+from ..runtime.letters import Put
 from ..runtime.limits import limits_of
 from ..runtime.operators.set_time import TimeReport
 from ..runtime.policies import TimePolicy
@@ -28,7 +29,7 @@ from ..runtime.taken import Taken
 from ..runtime.view import JobView, TimedReader, Watching
 from ..runtime.writers import OutputWriter
 from ..settings import Settings
-from ..summary import JobSummary
+from ..summary import CheckpointOutcome, JobSummary
 
 if TYPE_CHECKING:
     from ..udf.dead_letters import DeadLetters
@@ -157,34 +158,9 @@ def _run(
     if continued is not None:
         job.start = continued.checkpoint.start
     progress = threading.Event()
-    reads = what_is_read(job.plan)
-    readers = {
-        name: (InputReader if job.watching is None else TimedReader)(
-            name,
-            open_,
-            job.settings,
-            job.start,
-            progress.set,
-            job.cut,
-            reads[name],
-            job.clocks.get(name),
-        )
-        for name, open_ in job.readings.items()
-    }
-
-    def open_scorer(function: Any) -> Any:
-        scorer = function.partitioned(job.settings.partitions)
-        scorer.on_progress = progress.set
-        return scorer
-
     put = None if job.letters is None else job.letters.put
-    if job.settings.input_errors == "dead_letter":
-        for reader in readers.values():
-            reader.letters.put = put
-    reports = {
-        name: TimeReport(reader.counts.invalid_time, reader.counts.times, reader.letters)
-        for name, reader in readers.items()
-    }
+    readers = _readers(job, progress.set, put)
+    reports = reports_of(readers)
     if continued is not None:
         continued.give(readers)
         continued.tell_changed(job.references, job.warn)
@@ -193,15 +169,19 @@ def _run(
     opened = [writer.writer for writer in writers.values() if isinstance(writer, Counted)]
     for writer in opened:
         writer.use(delivery)
-    policies = {name: time_policy(job.settings, name in job.clocks) for name in readers}
     watched = None if job.watching is None else JobView(readers, writers, job.watching, delivery)
-    targets = writers
-    if watched is not None and job.clocks:
-        targets = {name: watched.timed(name, writer) for name, writer in writers.items()}
-    surroundings = Surroundings(
-        targets, open_scorer, reports, job.settings, job.start, policies, job.references
+    graph = build(
+        job.plan,
+        Surroundings(
+            _targets(job, writers, watched),
+            opener_of_scorers(job.settings, progress.set),
+            reports,
+            job.settings,
+            job.start,
+            {name: time_policy(job.settings, name in job.clocks) for name in readers},
+            job.references,
+        ),
     )
-    graph = build(job.plan, surroundings)
     limits = limits_of(named(graph.nodes), job.settings, watched is not None)
     if watched is not None:
         watched.begin(graph, limits)
@@ -217,30 +197,81 @@ def _run(
 
     runner = Runner(graph, readers, writers, progress, turned, job.restart)
     runner.stopping = job.stopping
-    outcome = None
+    runner.on_failure = delivery.stopped.set
     with limits:
-        runner.on_failure = delivery.stopped.set
-        if job.checkpointing is None:
-            runner.run()
-        else:
-            from .continued import run_checkpointed
-
-            record = Taken() if watched is None else watched.taken
-            outcome = run_checkpointed(
-                job.checkpointing,
-                continued,
-                runner,
-                job.start,
-                record,
-                job.letters,
-                job.references,
-            )
+        checkpoints = _to_the_end(job, runner, continued, watched)
     return JobSummary(
         {name: reader.counts for name, reader in readers.items()},
         {name: writer.rows for name, writer in writers.items()},
         time.monotonic() - began,
         outputs=_accounts(writers),
-        checkpoints=outcome,
+        checkpoints=checkpoints,
+    )
+
+
+def _readers(job: LocalJob, wake: Callable[[], None], put: Put | None) -> dict[str, InputReader]:
+    """Return the readers of a job; `wake` is called when one has something."""
+    reads = what_is_read(job.plan)
+    kind = InputReader if job.watching is None else TimedReader
+    readers = {
+        name: kind(
+            name,
+            open_,
+            job.settings,
+            job.start,
+            wake,
+            job.cut,
+            reads[name],
+            job.clocks.get(name),
+        )
+        for name, open_ in job.readings.items()
+    }
+    if job.settings.input_errors == "dead_letter":
+        for reader in readers.values():
+            reader.letters.put = put
+    return readers
+
+
+def reports_of(readers: Mapping[str, InputReader]) -> dict[str, TimeReport]:
+    """Return where operators tell what became of the times of each input's events."""
+    return {
+        name: TimeReport(reader.counts.invalid_time, reader.counts.times, reader.letters)
+        for name, reader in readers.items()
+    }
+
+
+def opener_of_scorers(settings: Settings, wake: Callable[[], None]) -> Callable[[Any], Any]:
+    """Return what opens a remote function; `wake` is called when answers have come."""
+
+    def open_scorer(function: Any) -> Any:
+        scorer = function.partitioned(settings.partitions)
+        scorer.on_progress = wake
+        return scorer
+
+    return open_scorer
+
+
+def _targets(
+    job: LocalJob, writers: Mapping[str, Any], watched: JobView | None
+) -> Mapping[str, Any]:
+    """Return what takes the batches of each output; delays are measured in live jobs only."""
+    if watched is None or not job.clocks:
+        return writers
+    return {name: watched.timed(name, writer) for name, writer in writers.items()}
+
+
+def _to_the_end(
+    job: LocalJob, runner: Runner, continued: Continued | None, watched: JobView | None
+) -> CheckpointOutcome | None:
+    """Run to the end of the inputs; return what became of the checkpoints, if there are any."""
+    if job.checkpointing is None:
+        runner.run()
+        return None
+    from .continued import run_checkpointed
+
+    record = Taken() if watched is None else watched.taken
+    return run_checkpointed(
+        job.checkpointing, continued, runner, job.start, record, job.letters, job.references
     )
 
 

@@ -16,11 +16,11 @@ from ..errors import InternalError
 from ..plan.nodes import Job
 from ..plan.reads import what_is_read
 from ..runtime.build import Surroundings, build
-from ..runtime.operators.set_time import TimeReport
 from ..runtime.policies import TimePolicy
 from ..runtime.readers import InputReader, Reading
 from ..runtime.references import ReferenceData
 from ..settings import Settings
+from .local import opener_of_scorers, reports_of
 
 
 class SteppedJob:
@@ -59,16 +59,6 @@ class SteppedJob:
             for name in plan.inputs
         }
         self.times = {name: reads[name].time for name in plan.inputs}
-        reports = {
-            name: TimeReport(reader.counts.invalid_time, reader.counts.times, reader.letters)
-            for name, reader in self.readers.items()
-        }
-
-        def open_scorer(function: Any) -> Any:
-            scorer = function.partitioned(settings.partitions)
-            scorer.on_progress = self._progress.set
-            return scorer
-
         # only the clock moves time on while no event comes, and it counts with a late arrival alone
         order = settings.out_of_order or 0
         late = order if settings.late_arrival is None else settings.late_arrival
@@ -76,7 +66,15 @@ class SteppedJob:
         policies = dict.fromkeys(self.readers, policy)
         self._graph = build(
             plan,
-            Surroundings(targets, open_scorer, reports, settings, start, policies, references),
+            Surroundings(
+                targets,
+                opener_of_scorers(settings, self._progress.set),
+                reports_of(self.readers),
+                settings,
+                start,
+                policies,
+                references,
+            ),
         )
 
     def give(self, name: str, events: Sequence[Mapping[str, Any]]) -> None:
