@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -18,6 +18,8 @@ from .report import QUERY, warn
 if TYPE_CHECKING:
     from ..engine import Engine
     from ..errors import StreamqlError
+    from ..projects.project import Project
+    from ..settings import Settings
 
 SETTINGS_FILE = Path("streamql.toml")
 STDIO = "-"
@@ -181,7 +183,6 @@ def prepared(
     are an error, and what of the project has no effect here is told. `broken` is told of functions
     that cannot be made; without it they are an error.
     """
-    from ..errors import UsageError
     from . import arguments
 
     if flags.no_color:
@@ -190,35 +191,17 @@ def prepared(
     flags = replace(flags, output_dir=folder, folders=tuple(map(arguments.here, flags.folders)))
     only_input, named_inputs = arguments.bindings("--input", flags.inputs)
     default_output, named_outputs = arguments.bindings("--output", flags.outputs)
-    if default_output is not None and flags.output_dir is not None:
-        raise UsageError(f"--output {default_output} and --output-dir are both given")
-    if flags.query_file == STDIO and STDIO in (only_input, *named_inputs.values()):
-        raise UsageError("standard input is both the query and an input")
+    _refuse_pairs(flags, default_output, (only_input, *named_inputs.values()))
     project = None if flags.query_file in (None, STDIO) else opened(flags.query_file)
-    script = ""
-    if project is not None and flags.query is None:
-        script = project.script
-    elif needs_query or flags.query_file is not None or flags.query is not None:
-        script = arguments.read_query(flags.query_file, flags.query)
-    ctx.meta[QUERY] = script
+    script = ctx.meta[QUERY] = _script_of(flags, project, needs_query)
     given = _settings_given(flags)
     folders = (*flags.folders, *(() if project is None else project.folders()))
     called = not needs_query or arguments.may_call(script, given, folders)
-    # the engine and what it needs are loaded here, not for --help and --version
-    from ..udf.python.specs import is_python
-    from .startup import load_v8_meanwhile, skip_pandas
-
-    if any(s.endswith(".js") for s in flags.functions) or (flags.folders and called and script):
-        load_v8_meanwhile()
-    specs = [s.partition("=")[2] for s in flags.functions] + (project.specs() if project else [])
-    if not any(".py" in spec or is_python(spec) for spec in specs):
-        skip_pandas()
+    _load_ahead(flags, project, bool(called and script))
+    # the engine is loaded here, not for --help and --version
     from ..engine import Engine
-    from ..settings import Settings
 
-    file = SETTINGS_FILE if project is None else project.settings_file or SETTINGS_FILE
-    base = {} if project is None else project.settings
-    chosen = Settings.load(file, os.environ, given, base)
+    chosen = _settings_of(project, given)
     named_references = arguments.references(flags.references)
     functions = arguments.functions(flags.functions)
     sources = (*named_inputs, *named_references)
@@ -236,6 +219,52 @@ def prepared(
         for name, uri in named_references.items():
             engine.register_reference_uri(name, uri)
         yield Prepared(engine, script, only_input, default_output, named_outputs, flags.output_dir)
+
+
+def _refuse_pairs(
+    flags: QueryFlags, default_output: str | None, inputs: Iterable[str | None]
+) -> None:
+    """Raise UsageError where two flags want the same thing."""
+    from ..errors import UsageError
+
+    if default_output is not None and flags.output_dir is not None:
+        raise UsageError(f"--output {default_output} and --output-dir are both given")
+    if flags.query_file == STDIO and STDIO in inputs:
+        raise UsageError("standard input is both the query and an input")
+
+
+def _script_of(flags: QueryFlags, project: Project | None, needed: bool) -> str:
+    """Return the query; empty where none is named and none is needed. Raises UsageError."""
+    from . import arguments
+
+    if project is not None and flags.query is None:
+        return project.script
+    if needed or flags.query_file is not None or flags.query is not None:
+        return arguments.read_query(flags.query_file, flags.query)
+    return ""
+
+
+def _load_ahead(flags: QueryFlags, project: Project | None, calls: bool) -> None:
+    """Begin to load what the functions need, and keep from loading what they do not."""
+    from ..udf.python.specs import is_python
+    from .startup import load_v8_meanwhile, skip_pandas
+
+    if any(s.endswith(".js") for s in flags.functions) or (flags.folders and calls):
+        load_v8_meanwhile()
+    specs = [s.partition("=")[2] for s in flags.functions] + (project.specs() if project else [])
+    if not any(".py" in spec or is_python(spec) for spec in specs):
+        skip_pandas()
+
+
+def _settings_of(project: Project | None, given: dict[str, str]) -> Settings:
+    """Return the settings: those `given` by flags, of the environment and of the file."""
+    from ..settings import Settings
+
+    if project is None:
+        return Settings.load(SETTINGS_FILE, os.environ, given, {})
+    return Settings.load(
+        project.settings_file or SETTINGS_FILE, os.environ, given, project.settings
+    )
 
 
 def _settings_given(flags: QueryFlags) -> dict[str, str]:
