@@ -31,3 +31,23 @@ def s3() -> Iterator[object]:
     server = S3Server()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="module")
+def runtime() -> Iterator[object]:
+    """What runs JavaScript; each file of tests has its own."""
+    from streamql.udf.javascript import JavaScriptRuntime
+
+    made = JavaScriptRuntime()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def strict() -> Iterator[object]:
+    """A runtime of its own with tight limits, for what breaks isolates."""
+    from streamql.udf.javascript import JavaScriptRuntime
+
+    made = JavaScriptRuntime(timeout=0.4, max_heap=64 << 20)
+    yield made
+    made.close()

@@ -17,13 +17,6 @@ NEW = datetime(2024, 3, 5, 8, 15, tzinfo=UTC)
 HERE = Span(0, 1)
 
 
-@pytest.fixture(scope="module")
-def runtime():
-    made = JavaScriptRuntime()
-    yield made
-    made.close()
-
-
 @pytest.mark.parametrize(
     ("values", "kind"),
     [

@@ -15,22 +15,6 @@ from streamql.udf.javascript import (
     load_function,
 )
 
-
-@pytest.fixture(scope="module")
-def runtime():
-    made = JavaScriptRuntime()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def strict():
-    """A runtime of its own with tight limits, for what breaks isolates."""
-    made = JavaScriptRuntime(timeout=0.4, max_heap=64 << 20)
-    yield made
-    made.close()
-
-
 # -- failures -------------------------------------------------------------------------------------
 
 

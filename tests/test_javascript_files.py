@@ -7,16 +7,9 @@ from streamql.column import from_values
 from streamql.errors import BindError, CompileError, FunctionError, Span
 from streamql.functions.registry import Volatility
 from streamql.types import Type
-from streamql.udf.javascript import JavaScriptRuntime, load_function
+from streamql.udf.javascript import load_function
 
 HERE = Span(0, 1)
-
-
-@pytest.fixture(scope="module")
-def runtime():
-    made = JavaScriptRuntime()
-    yield made
-    made.close()
 
 
 @pytest.mark.parametrize(

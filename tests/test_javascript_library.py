@@ -14,13 +14,6 @@ from streamql.udf.javascript import JavaScriptRuntime, SourceFile, load_function
 START = datetime(2024, 3, 5, 8, tzinfo=UTC)
 
 
-@pytest.fixture(scope="module")
-def runtime():
-    made = JavaScriptRuntime()
-    yield made
-    made.close()
-
-
 @pytest.fixture
 def folder(tmp_path):
     """Return a function that writes files into a folder and gives its path."""

@@ -18,21 +18,6 @@ OLD = datetime(1931, 2, 3, 4, 5, 6, 789000, tzinfo=UTC)
 NEW = datetime(2024, 3, 5, 8, 15, tzinfo=UTC)
 
 
-@pytest.fixture(scope="module")
-def runtime():
-    made = JavaScriptRuntime()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def strict():
-    """A runtime of its own with tight limits, for what breaks isolates."""
-    made = JavaScriptRuntime(timeout=0.4, max_heap=64 << 20)
-    yield made
-    made.close()
-
-
 def test_an_exception_names_function_row_and_line(runtime):
     source = "function inner(s) {\n  return s.length;\n}\nfunction f(s) { return inner(s); }"
     error = failure(runtime, source, ["a", "b", None, "c"])

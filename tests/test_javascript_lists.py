@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,13 +12,6 @@ from streamql.errors import FunctionError
 from streamql.packed import PackedColumn
 from streamql.types import Type
 from streamql.udf.javascript import JavaScriptFunction, JavaScriptRuntime, load_function
-
-
-@pytest.fixture(scope="module")
-def runtime() -> Iterator[JavaScriptRuntime]:
-    made = JavaScriptRuntime()
-    yield made
-    made.close()
 
 
 def made(runtime: JavaScriptRuntime, source: str, first: list[object]) -> JavaScriptFunction:

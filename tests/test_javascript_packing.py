@@ -69,13 +69,6 @@ OTHER = [
 
 
 @pytest.fixture(scope="module")
-def runtime() -> Iterator[JavaScriptRuntime]:
-    made = JavaScriptRuntime()
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
 def bits() -> Iterator[JavaScriptRuntime]:
     made = JavaScriptRuntime(bits_as_numbers=True)
     yield made

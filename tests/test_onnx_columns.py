@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -178,13 +178,6 @@ def test_arrays_give_what_they_give_as_text(rows: list[list[Any]]) -> None:
     column = from_values(rows)
     expected = outcome(lambda: as_text(ready("linear"), column))
     assert outcome(lambda: ready("linear").call([column], len(column))) == expected
-
-
-@pytest.fixture(scope="module")
-def runtime() -> Iterator[JavaScriptRuntime]:
-    made = JavaScriptRuntime()
-    yield made
-    made.close()
 
 
 @pytest.mark.filterwarnings("ignore:overflow encountered in cast")
