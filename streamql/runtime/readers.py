@@ -11,7 +11,6 @@ from typing import Protocol
 
 import numpy as np
 
-from .. import instants
 from ..batch import MAIN, Batch
 from ..connectors.contract import Position, last_event
 from ..errors import DataError
@@ -20,13 +19,11 @@ from ..formats.decoded import SAMPLE_BYTES, BadEvent, Decoded
 from ..plan.reads import Reads
 from ..rows import Rows
 from ..settings import Settings
-from ..text import valid
 from ..turns import TURN
-from ..types import Type
 from .letters import InputLetters
 from .levels import OldLevel, WithoutKeys
 from .message import MessageRows
-from .narrowing import narrowed
+from .narrowing import narrowed, ticks_of
 from .policies import TimeCounts
 from .schema import conform
 
@@ -258,16 +255,8 @@ class InputReader:
         times = np.full(len(rows), now, np.int64)
         reserved = [f for f in (self.settings.arrival_field, self.settings.metadata_field) if f]
         if self.settings.arrival_field:
-            arrivals = rows.field((self.settings.arrival_field,))
-            for where, part in arrivals.parts():
-                values = part.values
-                if part.type is Type.TEXT:
-                    values = instants.parse(values)
-                elif part.type is not Type.DATETIME:
-                    continue
-                known = valid(values)
-                index = np.arange(len(rows)) if where is None else where
-                times[index[known]] = values.drop_null().to_numpy()
+            arrivals, known = ticks_of(rows.field((self.settings.arrival_field,)))
+            times[known] = arrivals[known]
         level = self.settings.compatibility_level
         relations: dict[str, Rows] = {}
         if self.reads.metadata:

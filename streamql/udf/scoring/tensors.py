@@ -103,18 +103,28 @@ def pack(rows: list[Any], tensors: Sequence[Tensor], name: str) -> list[Packed]:
         return [_pack(rows, Tensor(name, "", ()))]
     if records:
         keys = [tensor.name for tensor in tensors] or list(rows[0])
-        for row in rows:
-            if missing := [key for key in keys if key not in row]:
-                raise BadRow(f"the row has no {missing[0]!r}, which is an input of the model")
-        columns = [[row[key] for row in rows] for key in keys]
         tensors = tensors or [Tensor(key, "", ()) for key in keys]
+        columns = _by_name(rows, keys)
     else:
-        for row in rows:
-            if not isinstance(row, list) or len(row) != len(tensors):
-                names = ", ".join(tensor.name for tensor in tensors)
-                raise BadRow(f"the model has {len(tensors)} inputs ({names}), the row other ones")
-        columns = [[row[at] for row in rows] for at in range(len(tensors))]
+        columns = _in_order(rows, tensors)
     return [_pack(column, tensor) for column, tensor in zip(columns, tensors, strict=True)]
+
+
+def _by_name(rows: list[dict[str, Any]], keys: Sequence[str]) -> list[list[Any]]:
+    """Return the values of each input that records have. Raises BadRow."""
+    for row in rows:
+        if missing := [key for key in keys if key not in row]:
+            raise BadRow(f"the row has no {missing[0]!r}, which is an input of the model")
+    return [[row[key] for row in rows] for key in keys]
+
+
+def _in_order(rows: list[Any], tensors: Sequence[Tensor]) -> list[list[Any]]:
+    """Return the values of each input that arrays have at its place. Raises BadRow."""
+    for row in rows:
+        if not isinstance(row, list) or len(row) != len(tensors):
+            names = ", ".join(tensor.name for tensor in tensors)
+            raise BadRow(f"the model has {len(tensors)} inputs ({names}), the row other ones")
+    return [[row[at] for row in rows] for at in range(len(tensors))]
 
 
 def _pack(values: list[Any], tensor: Tensor) -> Packed:
