@@ -41,7 +41,9 @@ class Engine:
     """Inputs, functions and settings, and the queries run with them.
 
     An engine holds no global state; several may live side by side, also in threads. Settings are
-    given as a `Settings` or by name: `Engine(compatibility_level="1.1")`.
+    given as a `Settings` or by name: `Engine(compatibility_level="1.1")`; `now` tells the time, in
+    ticks of 100 ns since 1970. What does not fit raises UsageError, a function in JavaScript that
+    cannot be compiled CompileError.
     """
 
     def __init__(
@@ -70,7 +72,7 @@ class Engine:
 
         Args:
             name: the name in FROM.
-            source: a list of dicts, a pyarrow table, batch or reader, a pandas DataFrame, an
+            source: a list of dicts, a pyarrow table, batch or reader, a pandas or polars frame, an
                 iterator or async iterator of dicts or tables, or a path or URI.
             timestamp: the column that is the event's time where the query has no TIMESTAMP BY.
         """
@@ -85,8 +87,7 @@ class Engine:
 
         Args:
             name: the name in JOIN.
-            data: a list of dicts, a pyarrow table, batch or reader, a pandas DataFrame, an
-                iterator of dicts or tables, or a path or URI as in `register_reference_uri`.
+            data: as for `register`; a path or URI as in `register_reference_uri`.
         """
         self._inputs.add_reference(name, data)
 

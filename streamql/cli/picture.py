@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,8 +90,9 @@ def _figure(title: str, profile: Profile, advice: Advice | None) -> Any:
         )
         axes = figure.subplots(2, len(columns), sharex="col", squeeze=False)
         for column, (label, points, x, chosen) in enumerate(columns):
-            _plot(axes[0][column], points, x, chosen, rates=True)
-            _plot(axes[1][column], points, x, chosen, rates=False)
+            at = [x(point) for point in points]
+            _plot(axes[0][column], at, _rates(points, chosen), chosen)
+            _plot(axes[1][column], at, _latencies(points), chosen)
             axes[1][column].set_xlabel(label, labelpad=8)
         figure.suptitle(
             _headline(title, advice), x=0.015, ha="left", fontsize=11.5, linespacing=1.5
@@ -108,57 +110,80 @@ def _headline(title: str, advice: Advice | None) -> str:
     )
 
 
-def _plot(
-    axes: Any, points: list[Point], x: Callable[[Point], int], chosen: int | None, *, rates: bool
-) -> None:
-    """Draw rows per second, or the latency with the band up to its 95th percentile."""
-    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+@dataclass(frozen=True)
+class _Curve:
+    """What is drawn over the settings that were tried.
 
+    Attributes:
+        title, colour: what it is called, and drawn in.
+        values: one for each setting.
+        above: how far the band above the values reaches; the values where there is none.
+        text: a value in words.
+        knee: what stands at the chosen setting, `{}` for its value.
+    """
+
+    title: str
+    colour: str
+    values: list[float]
+    above: list[float]
+    text: Callable[[float], str]
+    knee: str
+
+
+def _rates(points: list[Point], chosen: int | None) -> _Curve:
+    rates = [point.rate for point in points]
+    knee = f"knee {chosen or 0:,}: {{}}"
+    return _Curve("rows per second", _RATE, rates, rates, "{:,.0f}".format, knee)
+
+
+def _latencies(points: list[Point]) -> _Curve:
     from .profile_report import seconds
 
-    at = [x(point) for point in points]
-    colour = _RATE if rates else _LATENCY
-    values = [point.rate if rates else point.median for point in points]
-    axes.plot(at, values, color=colour, linewidth=2, marker="o", markersize=4.5, clip_on=False)
-    if not rates:
-        above = [point.p95 for point in points]
-        axes.fill_between(at, values, above, color=colour, alpha=0.16, linewidth=0)
+    return _Curve(
+        "latency (median, and up to the 95th percentile)",
+        _LATENCY,
+        [point.median for point in points],
+        [point.p95 for point in points],
+        lambda value: seconds(value) if value else "0",
+        "{}",
+    )
+
+
+def _plot(axes: Any, at: list[int], curve: _Curve, chosen: int | None) -> None:
+    """Draw a curve over the settings `at`, and mark the chosen one."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    shape: dict[str, Any] = {"linewidth": 2, "marker": "o", "markersize": 4.5, "clip_on": False}
+    axes.plot(at, curve.values, color=curve.colour, **shape)
+    if curve.above is not curve.values:
+        axes.fill_between(
+            at, curve.values, curve.above, color=curve.colour, alpha=0.16, linewidth=0
+        )
     axes.set_xscale("log")
-    axes.set_ylim(
-        0,
-        max([*(v if rates else p.p95 for v, p in zip(values, points, strict=True)), 0]) * 1.16 or 1,
-    )
-    axes.set_title(
-        "rows per second" if rates else "latency (median, and up to the 95th percentile)",
-        loc="left",
-        fontsize=9.5,
-        color=colour,
-        fontweight="bold",
-    )
+    axes.set_ylim(0, max([*curve.above, 0]) * 1.16 or 1)
+    axes.set_title(curve.title, loc="left", fontsize=9.5, color=curve.colour, fontweight="bold")
     axes.xaxis.set_major_locator(FixedLocator(at))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{round(value):,}"))
     axes.tick_params(axis="x", rotation=45 if len(at) > 7 else 0, length=3)
     axes.tick_params(axis="y", length=0)
-    shown = (
-        (lambda value, _: f"{value:,.0f}")
-        if rates
-        else (lambda value, _: seconds(value) if value else "0")
-    )
-    axes.yaxis.set_major_formatter(FuncFormatter(shown))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: curve.text(value)))
     axes.grid(axis="y", color=_GRID)
     axes.set_axisbelow(True)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
-    if chosen is None or chosen not in at:
-        return
-    value = values[at.index(chosen)]
-    text = f"{value:,.0f}" if rates else seconds(value)
+    if chosen is not None and chosen in at:
+        _mark(axes, at, curve, chosen)
+
+
+def _mark(axes: Any, at: list[int], curve: _Curve, chosen: int) -> None:
+    """Draw a line at the chosen setting, with the value of the curve there."""
+    value = curve.values[at.index(chosen)]
     axes.axvline(chosen, color=_KNEE, linewidth=1, linestyle=(0, (4, 3)))
     axes.plot([chosen], [value], marker="o", markersize=9, color=_KNEE, clip_on=False)
     late = at.index(chosen) >= len(at) / 2
     axes.annotate(
-        f"knee {chosen:,}: {text}" if rates else text,
+        curve.knee.format(curve.text(value)),
         (chosen, value),
         xytext=(-9 if late else 9, 9),
         textcoords="offset points",
