@@ -3,6 +3,7 @@
 import importlib.util
 import itertools
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -33,8 +34,11 @@ def events(count: int) -> list[dict[str, str]]:
 
 def train() -> None:
     """Make the model unless `make` has done so."""
-    if not (FOLDER / "model.joblib").exists():
-        subprocess.run([sys.executable, "train.py"], cwd=FOLDER, check=True, timeout=120)
+    if (FOLDER / "model.joblib").exists():
+        return
+    made = FOLDER / f"model.{os.getpid()}.joblib"  # others may be making it at the same time
+    subprocess.run([sys.executable, "train.py", made], cwd=FOLDER, check=True, timeout=120)
+    made.replace(FOLDER / "model.joblib")
 
 
 def module(name: str) -> ModuleType:
