@@ -221,7 +221,7 @@ def test_headers_and_secrets(monkeypatch, tmp_path):
         ("http://me:s3cret@h/x", r"http://me:\*\*\*@h/x has a password", "key=env:NAME"),
         ("http:///x", "is not the URL of a server", "e.g."),
         ("http://h:x/", "is not the URL of a server", "e.g."),
-        ("http://h/x?client_key=k", "client_key is given without client_cert", None),
+        ("http://h/x?client_key=k", "client_key is given without client_cert", "a key belongs to"),
         ("https://h/x?key=env:STREAMQL_NO_SUCH", "STREAMQL_NO_SUCH is not set", None),
     ],
 )

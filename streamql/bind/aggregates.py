@@ -180,7 +180,9 @@ def _constant(node: ast.Expr, name: str) -> int | float | str | None:
         case ast.Unary(operator="-", operand=ast.Literal(value=int() | float() as value)):
             return -value
         case _:
-            raise BindError(f"{name} needs a constant here", node.span)
+            raise BindError(
+                f"{name} needs a constant here", node.span, "write the number or text itself"
+            )
 
 
 def _over(

@@ -99,7 +99,11 @@ def _is_named(name: str) -> bool:
 
 def _with_unit(node: ast.Call, scope: Scope, bind: Bind) -> Call:
     if not node.arguments:
-        raise BindError(f"{node.name.text} needs a time unit first", node.span)
+        raise BindError(
+            f"{node.name.text} needs a time unit first",
+            node.span,
+            f"write {node.name.text}(minute, ...)",
+        )
     word = node.arguments[0]
     unit = word.names[0].text if isinstance(word, ast.Path) and len(word.names) == 1 else None
     try:
@@ -193,7 +197,11 @@ def _refuse_later(node: ast.Call, name: str) -> None:
             f"write FROM input CROSS APPLY {node.name.text}(column) AS element",
         )
     if name in _WINDOWS:
-        raise BindError(f"{node.name.text} stands only in GROUP BY", node.span)
+        raise BindError(
+            f"{node.name.text} stands only in GROUP BY",
+            node.span,
+            "in the select list System.Timestamp() is the end of the window",
+        )
 
 
 def _unknown(node: ast.Call, scope: Scope) -> BindError:

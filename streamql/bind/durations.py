@@ -59,4 +59,8 @@ def constant_integer(node: ast.Expr, what: str) -> int:
         case ast.Unary(operator="+", operand=ast.Literal(value=int(value))):
             return value
         case _:
-            raise BindError(f"{what} must be a whole number written out", node.span)
+            raise BindError(
+                f"{what} must be a whole number written out",
+                node.span,
+                "write the number itself, in a smaller unit where it is a fraction",
+            )

@@ -90,7 +90,11 @@ def _value(node: ast.Expr, scope: Scope) -> Expr:
             found = scope.resolve(node)
             return step_as_value(node, scope, bind_value) if found is None else found
         case ast.Star():
-            raise BindError("* stands for all columns and is no value", node.span)
+            raise BindError(
+                "* stands for all columns and is no value",
+                node.span,
+                "name a column, or an input for its whole events",
+            )
         case ast.Unary(operator=sign, operand=operand, span=span):
             if sign == "+":
                 return bind_value(operand, scope)

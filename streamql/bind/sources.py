@@ -160,7 +160,10 @@ class Sources:
         for part in ast.nodes_of(clause.value):
             if isinstance(part, ast.Call) and _is_system_timestamp(part):
                 raise BindError(
-                    "System.Timestamp() is what TIMESTAMP BY sets, and cannot be in it", part.span
+                    "System.Timestamp() is what TIMESTAMP BY sets, and cannot be in it",
+                    part.span,
+                    "name the column with the time of the event; without TIMESTAMP BY the time is "
+                    "that of the arrival",
                 )
         for input_name, other, known in self._timed:
             if input_name == name and other == clause:
@@ -217,7 +220,11 @@ class Sources:
             )
         alias = node.alias.text
         if any(s.alias.lower() == alias.lower() for s in sources):
-            raise BindError(f"the name {alias} is taken", node.alias.span)
+            raise BindError(
+                f"the name {alias} is taken",
+                node.alias.span,
+                f"write AS and another name: {alias}2",
+            )
         _refuse_element_as_time(node.source, alias)
         shape = Shape() if function is not None else Shape(_ELEMENTS[name], tuple(_ELEMENTS[name]))
         if function is not None and function.columns is not None:

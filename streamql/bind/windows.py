@@ -71,7 +71,11 @@ def _set(node: ast.Windows, bind_key: BindKey) -> tuple[Window, ...]:
     named = [m.identity is not None for m in node.members if isinstance(m, ast.Window)]
     for member in node.members:
         if isinstance(member, ast.Windows):
-            raise BindError("Windows() cannot stand inside of Windows()", member.span)
+            raise BindError(
+                "Windows() cannot stand inside of Windows()",
+                member.span,
+                "list all windows in the outer one",
+            )
         if any(named) and member.identity is None:
             raise BindError(
                 "either all members of Windows() have an id, or none",
@@ -81,7 +85,11 @@ def _set(node: ast.Windows, bind_key: BindKey) -> tuple[Window, ...]:
         if member.identity is not None:
             text = member.identity.value
             if not isinstance(text, str):
-                raise BindError("the id of a window is a text", member.identity.span)
+                raise BindError(
+                    "the id of a window is a text",
+                    member.identity.span,
+                    "write Window('id', TumblingWindow(minute, 1))",
+                )
             if text.lower() in seen:
                 raise BindError(f"two windows have the id '{text}'", member.identity.span)
             seen[text.lower()] = member.identity.span

@@ -49,7 +49,9 @@ def bindings(flag: str, values: Iterable[str]) -> tuple[str | None, dict[str, st
             plain = uri
             continue
         if name.lower() in taken:
-            raise UsageError(f"{flag} {name}=... is given twice")
+            files = f"several files are one input as a pattern: --input {name}='data/*.jsonl'"
+            hint = files if flag == "--input" else None
+            raise UsageError(f"{flag} {name}=... is given twice", hint=hint)
         taken.add(name.lower())
         named[name] = uri
     return plain, named
@@ -118,7 +120,10 @@ def functions(values: Iterable[str]) -> dict[str, str]:
     }
     for alias in aliases:
         if not re.fullmatch(r"[^\W\d]\w*", alias):
-            raise UsageError(f"--function {alias}=...: {alias!r} is no function name")
+            raise UsageError(
+                f"--function {alias}=...: {alias!r} is no function name",
+                hint="a name begins with a letter, letters, digits and _ follow",
+            )
     return aliases
 
 

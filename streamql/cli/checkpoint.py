@@ -71,7 +71,11 @@ def show_command(directory: str, epoch: int | None) -> None:
     try:
         manifest = store.manifest(chosen)
     except Damaged as error:
-        raise UsageError(f"checkpoint {chosen} is damaged: {error}") from None
+        raise UsageError(
+            f"checkpoint {chosen} is damaged: {error}",
+            hint="a job continues from the newest one that is whole; "
+            f"streamql checkpoint ls {directory} lists them",
+        ) from None
     except NewerVersion as error:
         raise UsageError(
             f"checkpoint {chosen} was written by a newer streamql: version {error} of the format",

@@ -62,7 +62,9 @@ def explain_command(
     try:
         Path(out).write_text(text + "\n", encoding="utf-8")
     except OSError as error:
-        raise OutputError(f"cannot write {out}: {(error.strerror or str(error)).lower()}") from None
+        hint = None if Path(out).parent.is_dir() else f"create {Path(out).parent} first"
+        reason = (error.strerror or str(error)).lower()
+        raise OutputError(f"cannot write {out}: {reason}", hint=hint) from None
 
 
 def planned(at: Prepared) -> Explanation:

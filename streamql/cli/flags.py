@@ -228,9 +228,15 @@ def _refuse_pairs(
     from ..errors import UsageError
 
     if default_output is not None and flags.output_dir is not None:
-        raise UsageError(f"--output {default_output} and --output-dir are both given")
+        raise UsageError(
+            f"--output {default_output} and --output-dir are both given",
+            hint=f"--output NAME={default_output} is for one output, --output-dir for the others",
+        )
     if flags.query_file == STDIO and STDIO in inputs:
-        raise UsageError("standard input is both the query and an input")
+        raise UsageError(
+            "standard input is both the query and an input",
+            hint="write the query into a file, or give it with --query",
+        )
 
 
 def _script_of(flags: QueryFlags, project: Project | None, needed: bool) -> str:

@@ -25,7 +25,7 @@ def check_picture(path: str) -> None:
     if Path(path).suffix.lower() not in _KINDS:
         raise UsageError(f"--plot {path}: a picture is one of {', '.join(_KINDS)}")
     if not Path(path).absolute().parent.is_dir():
-        raise UsageError(f"--plot {path}: there is no such folder")
+        raise UsageError(f"--plot {path}: there is no such folder", hint="create it first")
     try:
         import matplotlib  # noqa: F401
     except ImportError:

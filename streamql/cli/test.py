@@ -79,7 +79,11 @@ def test_command(
     cases = find_cases([arguments.here(path) for path in paths], tolerance)
     chosen = [case for case in cases if wanted(case.name)]
     if not chosen:
-        raise UsageError(f"-k {words!r} fits none of {len(cases):,} cases")
+        few = ", ".join(case.name for case in cases[:5])
+        more = f" and {len(cases) - 5:,} more" if len(cases) > 5 else ""
+        raise UsageError(
+            f"-k {words!r} fits none of {len(cases):,} cases", hint=f"there is {few}{more}"
+        )
     shown = _Shown(ctx, quiet)
     outcomes = []
     for case in chosen:

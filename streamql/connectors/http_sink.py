@@ -91,7 +91,9 @@ class Posting:
                     hint = "say header.NAME=VALUE"
                 raise UsageError(f"no option {name!r} of a server", hint=hint)
         if chosen.get("client_key") and not chosen.get("client_cert"):
-            raise UsageError("client_key is given without client_cert")
+            raise UsageError(
+                "client_key is given without client_cert", hint="a key belongs to a certificate"
+            )
         return cls(**chosen, headers=headers)
 
 

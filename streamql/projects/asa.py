@@ -133,7 +133,10 @@ def _manifest(file: Path) -> _Manifest:
             else None
         )
         if not isinstance(path, str):
-            raise UsageError(f"{file}: an entry of configurations has no filePath: {entry!r}")
+            raise UsageError(
+                f"{file}: an entry of configurations has no filePath: {entry!r}",
+                hint='write {"filePath": "Inputs/entry.json"}',
+            )
         files.append(path)
     script = content.get("startfile")
     return _Manifest(script if isinstance(script, str) and script else None, tuple(files))

@@ -56,7 +56,8 @@ def read_toml(file: Path) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         said, _, place = str(error).partition(" (at ")
         where = f", {place.rstrip(')')}".replace("end of document", "at its end") if place else ""
-        raise UsageError(f"{file}{where}: {said[:1].lower()}{said[1:]}") from None
+        hint = 'a text stands in quotes: key = "text"' if said == "Invalid value" else None
+        raise UsageError(f"{file}{where}: {said[:1].lower()}{said[1:]}", hint=hint) from None
 
 
 def read_toml_project(file: Path) -> Project:

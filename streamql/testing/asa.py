@@ -34,7 +34,10 @@ def read_asa_cases(file: Path, tolerance: float | None = None) -> list[Case]:
     content = _lowered(_parsed(file))
     cases = content.get("testcases") if isinstance(content, dict) else None
     if not isinstance(cases, list):
-        raise UsageError(f"{file} has no list TestCases")
+        raise UsageError(
+            f"{file} has no list TestCases",
+            hint='it begins with {"TestCases": [{"Name": "...", "Inputs": [...]}]}',
+        )
     project = enclosing_project(file.parent)
     if project is not None:
         script_file, script = project.script_file, project.script

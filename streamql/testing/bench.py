@@ -269,7 +269,11 @@ def _looked_up(alias: str, answers: Any) -> Callable[[Any], Any]:
     def answer(row: Any) -> Any:
         key = _key(row)
         if key not in table:
-            raise FunctionError(f"udf.{alias}: the test has no answer to {key}")
+            known = ", ".join(map(str, list(table)[:5]))
+            raise FunctionError(
+                f"udf.{alias}: the test has no answer to {key}",
+                hint=f"it has one to {known}" if known else None,
+            )
         return table[key]
 
     return answer

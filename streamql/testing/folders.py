@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from ..errors import UsageError
 from ..formats.compression import split_suffix
+from ..projects.files import read_text
 from ..projects.open import enclosing_project
 from ..projects.shape import refuse_misfit
 from ..projects.toml import spec_from
@@ -118,7 +119,10 @@ def files(folder: Path) -> dict[str, Path]:
             continue  # hidden files and folders
         name = unquote(Path(split_suffix(path.name)[0]).stem)
         if name in found:
-            raise UsageError(f"{folder}: {found[name].name} and {path.name} are both {name}")
+            raise UsageError(
+                f"{folder}: {found[name].name} and {path.name} are both {name}",
+                hint="keep one of them, or give the other one another name",
+            )
         found[name] = path
     return found
 
@@ -134,7 +138,9 @@ def read_script(path: Path, place: Path) -> str:
             hint=f'put it into {_QUERY}, or name it in {CASE_FILE}: "query": "../../query.sql"',
         ) from None
     except UnicodeDecodeError as error:
-        raise UsageError(f"the query {path} is not UTF-8 text (byte {error.start + 1})") from None
+        raise UsageError(
+            f"the query {path} is not UTF-8 text (byte {error.start + 1})", hint="save it as UTF-8"
+        ) from None
 
 
 def _facts(folder: Path) -> dict[str, Any]:
@@ -142,9 +148,7 @@ def _facts(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read {path}: {error}") from None
+        facts: dict[str, Any] = json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise UsageError(f"{path}: line {error.lineno}: no JSON: {error.msg.lower()}") from None
     refuse_misfit(str(path), facts, _SCHEMA)

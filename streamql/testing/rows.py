@@ -41,7 +41,9 @@ class RowFile:
             reason = (error.strerror or "unreadable").lower()
             raise UsageError(f"cannot read the expected rows {path}: {reason}") from None
         except UnicodeDecodeError as error:
-            raise UsageError(f"{path} is not UTF-8 text (byte {error.start + 1})") from None
+            raise UsageError(
+                f"{path} is not UTF-8 text (byte {error.start + 1})", hint="save it as UTF-8"
+            ) from None
         try:
             found = _parse(raw)
         except ValueError as error:

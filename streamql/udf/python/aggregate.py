@@ -202,14 +202,20 @@ def python_aggregate(alias: str, cls: type[Any], *, divert: bool = False) -> Agg
             raise UsageError(f"{name}: {cls.__name__} has no {member}()", hint=f"write {_SHAPE}")
     for member in _KNOWN:
         if is_async(getattr(cls, member, len)):
-            raise UsageError(f"{name}: {member}() of {cls.__name__} is async, and cannot be")
+            raise UsageError(
+                f"{name}: {member}() of {cls.__name__} is async, and cannot be",
+                hint=f"write def {member}(...), without async",
+            )
     parameters, timed = _parameters(cls.accumulate)
     merges = callable(getattr(cls, "merge", None)) and not timed
     fewest = sum(1 for p in parameters if p.default is p.empty and p.kind is not p.VAR_POSITIONAL)
     variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
     most = max(_MOST, fewest) if variadic else len(parameters)
     if most == 0:
-        raise UsageError(f"{name}: accumulate() of {cls.__name__} takes no value")
+        raise UsageError(
+            f"{name}: accumulate() of {cls.__name__} takes no value",
+            hint="write def accumulate(self, value)",
+        )
     made = Calls(name, cls, divert=divert)
     made.file = cls.accumulate.__code__.co_filename if _has_code(cls.accumulate) else None
     aggregate = PythonAggregate(name, returned_type(cls.result), made, timed, merges)

@@ -106,7 +106,10 @@ def _settings(alias: str, given: Mapping[str, str]) -> dict[str, Any]:
 def _only(alias: str, settings: Mapping[str, Any], known: tuple[str, ...], what: str) -> None:
     for key in settings:
         if key not in known:
-            raise UsageError(f"{alias}.{key} is no setting of {what}, which {alias} is")
+            raise UsageError(
+                f"{alias}.{key} is no setting of {what}, which {alias} is",
+                hint=suggest(key, known) or f"there is {', '.join(known)}",
+            )
 
 
 def _loaded(alias: str, place: str) -> ModuleType:

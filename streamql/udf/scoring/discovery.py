@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from ...errors import UsageError
+from ...errors import UsageError, suggest
 from ...types import Type
 from . import options
 from .client import HttpTransport, shown_url
@@ -233,7 +233,8 @@ def _instead(alias: str, kind: type[Protocol], given: dict[str, Any]) -> Protoco
     for name in given:
         if name not in known:
             raise UsageError(
-                f"{alias}.{name} is no setting of protocol {kind.name}, which is found"
+                f"{alias}.{name} is no setting of protocol {kind.name}, which is found",
+                hint=suggest(name, known) or f"--set {alias}.protocol=... says which one it is",
             )
     return kind.made(given)
 

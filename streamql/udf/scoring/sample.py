@@ -39,7 +39,7 @@ def read_sample(path: str, content: bytes) -> list[str]:
         if len(rows) == _MOST:
             break
     if not rows:
-        raise UsageError(f"{path} has no rows")
+        raise UsageError(f"{path} has no rows", hint="a sample has one row in each line")
     return rows
 
 

@@ -134,7 +134,10 @@ class ScoringSettings:
             else:
                 raise _unknown(alias, name, [*own, *special, "protocol", "header.NAME"], protocol)
         if chosen.get("client_key") and not chosen.get("client_cert"):
-            raise UsageError(f"{alias}.client_key is given without {alias}.client_cert")
+            raise UsageError(
+                f"{alias}.client_key is given without {alias}.client_cert",
+                hint="a key belongs to a certificate",
+            )
         made = protocol.made(chosen_special)
         return cls(**chosen, headers=headers, protocol=made, given=frozenset(values))
 
