@@ -89,7 +89,7 @@ def test_several_windows_at_once_are_refused(monkeypatch):
     windows = "Windows(TumblingWindow(second, 7), HoppingWindow(second, 12, 3))"
     assert rows(windows, VALUES["collect"])
     monkeypatch.setattr(collect, "MOST_TEXT", 1_500)
-    with pytest.raises(DataError, match="several windows"):
+    with pytest.raises(DataError, match=r"windows of Windows\(\) that end together"):
         rows(windows, VALUES["collect"])
 
 

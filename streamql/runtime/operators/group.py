@@ -12,12 +12,14 @@ from ...column import Column, concat, nulls
 from ...errors import DataError
 from ...expressions.evaluate import Evaluation
 from ...expressions.nodes import GROUPED, Aggregation, Expr
+from ...functions.aggregates.collect import MOST_TEXT
 from ...grouping.keys import KeyTable
 from ...instants import MAX_TICKS
 from ...plan.windows import Hopping, Session, Window
 from ...rows import ColumnRows
 from ...types import Type
 from ..held import Held
+from ..limits import spoken_bytes
 from ..operator import Operator, State
 from ..windows.keeper import Arrivals, Closed, Ints, Keeper
 from ..windows.kept import keeper_of
@@ -81,8 +83,10 @@ class GroupOperator(Operator):
             more = any(keeper.waiting for keeper in self._keepers)
             if more and len(self._keepers) > 1:
                 raise DataError(
-                    "the arrays of several windows are more than can be held at once",
-                    hint="write a SELECT for each of the windows, with UNION between them",
+                    "the windows of Windows() that end together give more text than is held at "
+                    f"once, {spoken_bytes(MOST_TEXT)}",
+                    hint="write a SELECT for each of the windows, with UNION between them: a "
+                    "single window gives its values piece by piece",
                 )
             if found:
                 yield self._batch(found)
