@@ -59,9 +59,11 @@ def joined(
     if right is not None and rights is not None:
         others = {k: rows.take(rights) for k, rows in right.relations.items()}
     else:
+        # what was computed over the right side alone is NULL as well
         others = {
             plan.right_key: missing(count),
             f"{META}.{plan.right_key}": ColumnRows({}, count),
+            ANALYTIC: ColumnRows({}, count),
         }
     for key, rows in others.items():
         mine = relations.get(key)
