@@ -139,6 +139,11 @@ def figures(rows: list[tuple[str, float, list[float]]]) -> list[Figure]:
     return [Figure(name, rate, goal, True, " M rows/s") for name, goal, rate in found]
 
 
+def _shown(rate: float) -> str:
+    """Return a rate to two digits: more are another day's."""
+    return f"{rate:.0f}" if rate >= 10 else f"{rate:.1f}" if rate >= 1 else f"{rate:.2f}"
+
+
 def main() -> list[Figure]:
     seconds = float((words() or ["1.5"])[0])
     sizes = (65_536, 22_000)
@@ -153,7 +158,7 @@ def main() -> list[Figure]:
     ]
     if "--markdown" in sys.argv:
         lines = ["| from and to | 65,536 rows | 22,000 rows |", "|---|---:|---:|"]
-        lines += [f"| {name} | {big:.2f} | {small:.2f} |" for name, _, (big, small) in rows]
+        lines += [f"| {name} | {_shown(big)} | {_shown(small)} |" for name, _, (big, small) in rows]
     sys.stdout.write("\n".join(lines) + "\n")
     return figures(rows)
 
