@@ -8,6 +8,7 @@ import click
 
 from .model_call import call_command
 from .model_profile import profile_command
+from .model_settings import ALIAS, SETTINGS
 
 if TYPE_CHECKING:
     from ..udf.scoring.discovery import Learned
@@ -29,14 +30,8 @@ def model_command() -> None:
 
 @model_command.command("probe", epilog=_EPILOG, short_help="Ask a server what it serves.")
 @click.argument("url")
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="A setting of the function, as in a job but without its name.",
-)
-@click.option("--alias", default="score", show_default=True, help="The function's name.")
+@SETTINGS
+@ALIAS
 def probe_command(url: str, settings: tuple[str, ...], alias: str) -> None:
     """Show each URL that was tried with its answer, then the signature and the settings to copy.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from .model_settings import PROTOCOL, SETTINGS
+
 _EPILOG = """\b
 Examples:
   streamql model call http://127.0.0.1:5001/score --row '[1, "Mon", 12]'
@@ -26,14 +28,8 @@ _RETRIES = "2"
     help="The row as the model gets it: an array, an object or a single value. Several are one "
     "request.",
 )
-@click.option("--protocol", metavar="NAME", help="How the server is spoken to.  [default: auto]")
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="A setting of the function, as in a job but without its name.",
-)
+@PROTOCOL
+@SETTINGS
 @click.pass_context
 def call_command(
     ctx: click.Context,

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .model_settings import ALIAS, PROTOCOL, SETTINGS
+
 if TYPE_CHECKING:
     from ..udf.scoring import ModelFunction
 
@@ -30,15 +32,9 @@ Requests cost what the model costs: a profile sends hundreds of them, of up to 5
 @click.option(
     "--sample", required=True, metavar="FILE", help="Rows to send, as JSON lines; they repeat."
 )
-@click.option("--protocol", metavar="NAME", help="How the server is spoken to.  [default: auto]")
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="A setting of the function, as in a job but without its name.",
-)
-@click.option("--alias", default="score", show_default=True, help="The function's name.")
+@PROTOCOL
+@SETTINGS
+@ALIAS
 @click.option(
     "--max-batch",
     type=click.IntRange(1, 1_000_000),
