@@ -35,7 +35,7 @@ class Rows(ABC):
     def field(self, path: tuple[str, ...]) -> Column:
         """Return the values at a path of names.
 
-        Names match exactly first, else the first that matches ignoring case (language 2). A
+        Names match exactly first, else the first that matches ignoring case. A
         missing field, and a path through NULL or a scalar, is NULL.
         """
 

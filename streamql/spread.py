@@ -36,7 +36,7 @@ class SpreadRows(Rows):
     """Items in the order of the select list: (name, column), or (None, rows) spread in place.
 
     A spread field never overrides a column with its name (ignoring case): of two the column stays
-    (language 2). Fields that a row does not have stay absent.
+    (language.md, SELECT). Fields that a row does not have stay absent.
     """
 
     def __init__(self, items: Sequence[Item], count: int) -> None:

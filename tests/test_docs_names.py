@@ -115,6 +115,16 @@ def test_the_design_has_all_packages_in_the_order_of_their_layers():
     assert found == sorted(found)
 
 
+def test_comments_that_name_a_section_of_the_language_find_it():
+    page = (ROOT / "docs" / "language.md").read_text()
+    sections = set(re.findall(r"^#+ (.*)$", page, re.MULTILINE))
+    sources = [path.read_text() for path in (ROOT / "streamql").rglob("*.py")]
+    named = {name for text in sources for name in re.findall(r"\(language\.md, ([^)]+)\)", text)}
+    assert named
+    assert named <= sections
+    assert [text for text in sources if re.search(r"\(language [0-9]", text)] == []
+
+
 def test_the_page_of_settings_has_their_defaults():
     page = (ROOT / "docs" / "cli.md").read_text()
     rows = re.findall(r"^\| `(\w+)`(?:, `\w+`)? \| `?([^|`]+?)`? \|", page, re.MULTILINE)

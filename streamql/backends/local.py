@@ -289,7 +289,7 @@ def _accounts(writers: Mapping[str, Any]) -> dict[str, OutputAccount]:
 def time_policy(settings: Settings, live: bool) -> TimePolicy | None:
     """Return the time policy of an input; None if no time setting is given.
 
-    Out-of-order tolerance is zero unless it is set (language 15); without a late-arrival tolerance
+    Out-of-order tolerance is zero unless it is set; without a late-arrival tolerance
     arrival times do not matter. A live input always has a policy: its end may never come.
     """
     given = (settings.late_arrival, settings.out_of_order, settings.policy)

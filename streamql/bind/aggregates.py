@@ -1,4 +1,4 @@
-"""Calls of aggregates and analytic functions (language 9 and 11)."""
+"""Calls of aggregates and analytic functions."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ def duration(node: ast.Duration, what: str, *, signed: bool = False) -> int:
     """Return a duration in ticks. `what` names it in messages.
 
     Raises BindError for a unit longer than a day, a number that is no constant, not above zero
-    (unless `signed`), or more than seven days (language 10).
+    (unless `signed`), or more than seven days (language.md, Windows).
     """
     unit = duration_unit(node.unit)
     amount = constant_integer(node.amount, what)

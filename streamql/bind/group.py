@@ -1,4 +1,4 @@
-"""GROUP BY and HAVING: what a grouped SELECT may say, and the plan of it (language 5, 9, 10)."""
+"""GROUP BY and HAVING: what a grouped SELECT may say, and the plan of it."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def bind_grouping(node: ast.Select, scope: Scope) -> Grouping:
     """Return the windows and keys of GROUP BY. Raises BindError.
 
     Keys of PARTITION BY that GROUP BY does not name split the groups and sessions too: each
-    partition is computed on its own (language 3.3).
+    partition is computed on its own (language.md, PARTITION BY).
     """
     windows, written = bind_windows(node.group_by, lambda key: bind_value(key, scope))
     keys = []
@@ -119,7 +119,7 @@ def bind_grouping(node: ast.Select, scope: Scope) -> Grouping:
 def bind_having(node: ast.Select, scope: Scope, grouping: Grouping, level: str) -> Expr:
     """Return the condition of HAVING over the group's result.
 
-    A name is a key first, then an alias of the select list (language 2).
+    A name is a key first, then an alias of the select list (language.md, SELECT).
     """
     assert node.having is not None
     aliases: dict[str, ast.Expr] = {}

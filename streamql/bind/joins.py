@@ -1,4 +1,4 @@
-"""ON: the bound on time, the equal keys, and the other conditions of a join (language 3.4, 3.5)."""
+"""ON: the bound on time, the equal keys, and the other conditions of a join."""
 
 from __future__ import annotations
 
@@ -300,7 +300,7 @@ def _check_substreams(sources: tuple[Source, ...], other: Source, condition: Con
 def _check_partitions(
     sources: tuple[Source, ...], other: Source, condition: Condition, span: Span
 ) -> None:
-    """Check that partitions meet partitions: their keys must be equal in ON (language 3.3)."""
+    """Check that partitions meet partitions: their keys must be equal in ON."""
     for source in sources:
         if not (source.partition and other.partition):
             continue

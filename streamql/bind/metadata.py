@@ -1,4 +1,4 @@
-"""GetMetadataPropertyValue: properties of the message that brought an event (language 8.7)."""
+"""GetMetadataPropertyValue: properties of the message that brought an event."""
 
 from __future__ import annotations
 

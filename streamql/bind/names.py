@@ -7,7 +7,7 @@ from .metadata import NAME as METADATA
 
 
 def output_name(item: ast.SelectItem, number: int, level: str) -> str:
-    """Return the column name of a select item (language 2).
+    """Return the column name of a select item (language.md, SELECT).
 
     The alias; else the last segment of a path, spelled as in the query; else the function's name;
     else `Column` and the item's number. Level 1.0 makes names lower case.

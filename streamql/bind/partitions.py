@@ -1,4 +1,4 @@
-"""PARTITION BY after an input: what a SELECT computes for each partition alone (language 3.3).
+"""PARTITION BY after an input: what a SELECT computes for each partition alone.
 
 A partition knows nothing of the events of another one, so its keys are added to those of groups,
 sessions, analytic functions and MATCH_RECOGNIZE, where the query does not name them itself.

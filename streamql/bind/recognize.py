@@ -1,4 +1,4 @@
-"""MATCH_RECOGNIZE: its clauses to a plan node (language 12).
+"""MATCH_RECOGNIZE: its clauses to a plan node.
 
 Readings of what the reference leaves open: the result has the measures as its columns; a variable
 that DEFINE leaves out matches any event; aggregates in DEFINE see the events bound before the one

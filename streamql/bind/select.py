@@ -193,7 +193,7 @@ def _star(star: ast.Star, scope: Scope) -> list[Item]:
         for source in scope.sources:
             if source.key == MAIN:
                 items += _all_of(source, star)
-            else:  # the element of an APPLY is one record column (language 2)
+            else:  # the element of an APPLY is one record column (language.md, SELECT)
                 items.append((source.alias, Whole(Type.RECORD, star.span, source.key)))
         return items
     owner = scope.source(star.prefix[0].text)

@@ -1,4 +1,4 @@
-"""CREATE TABLE: the columns of an input and their types (language 19)."""
+"""CREATE TABLE: the columns of an input and their types."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def declare(table: ast.CreateTable, environment: Environment) -> None:
         )
     columns = _columns(table, environment.level == "1.0")
     environment.tables[known] = columns
-    # below level 1.2 bits are bigint (language 18)
+    # below level 1.2 bits are bigint
     bit = Type.BIT if environment.level == "1.2" else Type.BIGINT
     kinds = {column: bit if kind is Type.BIT else kind for column, kind in columns}
     shape = Shape(kinds, tuple(kinds), declared=True)

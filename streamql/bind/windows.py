@@ -1,4 +1,4 @@
-"""The windows of GROUP BY: their kinds, sizes and identities (language 10)."""
+"""The windows of GROUP BY: their kinds, sizes and identities."""
 
 from __future__ import annotations
 

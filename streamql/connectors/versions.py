@@ -2,7 +2,7 @@
 
 One file, folder or pattern has one version, valid always. A path with `{date}` (YYYY/MM/DD or
 YYYY-MM-DD) and perhaps `{time}` (HH or HH-mm) has one version for each time that its files name, in
-UTC, valid from that time until the next (language 3.5, 20).
+UTC, valid from that time until the next (language.md, Reference data).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """CSV in: blocks of bytes to text columns.
 
-All fields are nvarchar(max), conversions happen on use (language 7.1). An empty field without
+All fields are nvarchar(max), conversions happen on use (values.md). An empty field without
 quotes is NULL and `""` is the empty text, which is also what CSV out writes; a CAST of a missing
 number then gives NULL instead of failing the job. The first record names the columns (they must
 differ; an empty name becomes column1, column2, ... by its place), or with `header=False` all do.

@@ -2,7 +2,7 @@
 
 NULL is an empty field and the empty text is `""`, so that CSV in reads both back (in a file of one
 column NULL is `""` as well, because a blank line is no event). Records and arrays are the words
-Record and Array (language 7.1); lines end with a line feed.
+Record and Array (values.md); lines end with a line feed.
 """
 
 from __future__ import annotations

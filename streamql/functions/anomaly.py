@@ -1,4 +1,4 @@
-"""AnomalyDetection_SpikeAndDip and AnomalyDetection_ChangePoint (language 11).
+"""AnomalyDetection_SpikeAndDip and AnomalyDetection_ChangePoint.
 
 Both look at an event and the events of its partition before it, and return a record of IsAnomaly
 (0 or 1) and Score. The language leaves the scores open; what is computed here, and why, stands in

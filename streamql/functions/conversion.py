@@ -37,7 +37,7 @@ def castable(given: Type, want: Type) -> bool:
 
 
 def cast_to(column: Column, want: Type, lenient: bool) -> Column:
-    """Return the values as type `want`, each by the rule for its own type (language 7.2).
+    """Return the values as type `want`, each by the rule for its own type.
 
     A value that cannot be converted is NULL if `lenient` (TRY_CAST), else DataError with its row.
     """

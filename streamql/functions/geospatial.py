@@ -1,10 +1,10 @@
-"""Geospatial functions: points, lines and polygons on Earth (section 8.6).
+"""Geospatial functions: points, lines and polygons on Earth.
 
 Arguments are GeoJSON records or WKT texts (`geometry.py`). Distances follow the ellipsoid WGS84;
 the comparisons ST_INTERSECTS, ST_OVERLAPS and ST_WITHIN are made in the plane of longitude and
 latitude, where the direction of a ring says nothing, and numbers beyond 180 or 90 are as good as
 others (projected coordinates). Below compatibility level 1.2 a clockwise ring stands for the rest
-of the globe (section 18); lines are straight in that plane at every level.
+of the globe (language.md, Compatibility levels); lines are straight in that plane at every level.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ ARTICLES = {0: "1st", 1: "2nd", 2: "3rd"}
 
 
 def convert(column: Column, want: Type, name: str) -> Column:
-    """Return the column as type `want`, by the implicit conversions of the language (section 7.2).
+    """Return the column as type `want`, by the implicit conversions of the language.
 
     Raises DataError with the row when a text is no datetime or no number.
     """

@@ -1,8 +1,8 @@
 """Window arithmetic: which windows a time lies in, and where sessions begin and end.
 
-All times and durations are ticks. Windows are (start, end]: the start is outside, the end inside
-(language 10). Their ends are the multiples of the hop since 0001-01-01T00:00:00Z, which for sizes
-that divide a day are the multiples since midnight, shifted by the offset.
+All times and durations are ticks. Windows are (start, end]: the start is outside, the end inside.
+Their ends are the multiples of the hop since 0001-01-01T00:00:00Z, which for sizes that
+divide a day are the multiples since midnight, shifted by the offset.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Codes for key values: equal values get the same small number, for as long as a job runs.
 
-Which values are equal is what GROUP BY, PARTITION BY and join keys need (language 5): bigint 1 and
+Which values are equal is what GROUP BY, PARTITION BY and join keys need: bigint 1 and
 float 1.0 are, text and number are not, records and arrays are compared by value. NULLs are equal to
 each other; `codes(..., nulls=False)` gives rows with a NULL the code -1, for joins. A bit is a
-value of its own, but for the keys of a join, where `=` holds and a bit equals 0 or 1 (language 4).
+value of its own, but for the keys of a join, where `=` holds and a bit equals 0 or 1.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Rows as a compatibility level sees them, and without the keys that describe the message.
 
 Level 1.2 takes events as they are. Below it JSON booleans are bigint; at 1.0 field names are lower
-case and date-like texts are datetimes (language 18). Old levels rewrite JSON row by row: about
+case and date-like texts are datetimes. Old levels rewrite JSON row by row: about
 300,000 rows/s, paid only by jobs that ask for them.
 """
 
@@ -40,7 +40,7 @@ class WithoutKeys(Rows):
     """Rows in which some top-level keys do not exist.
 
     One of them, `message`, may hold the message's metadata: a column of hubs that the payload does
-    not have is taken from there when it is asked for by name (language 8.7).
+    not have is taken from there when it is asked for by name (language.md, Metadata of messages).
     """
 
     def __init__(self, rows: Rows, hidden: Sequence[str], message: str | None = None) -> None:
@@ -108,7 +108,7 @@ class OldLevel(Rows):
     def _value(self, column: Column) -> Column:
         if column.type is Type.BIT:
             return Column(Type.BIGINT, column.values.cast(pa.int64()))
-        # only JSON has date-like texts (language 18): in CSV all is text until it is converted
+        # only JSON has date-like texts: in CSV all is text until it is converted
         if column.type is Type.TEXT and self._level == "1.0" and not self.textual:
             ticks = instants.parse(column.values)
             shaped = mask_of(pc.match_substring_regex(column.values, "^" + _DATE.pattern))

@@ -1,4 +1,4 @@
-"""The messages that brought events: what GetMetadataPropertyValue reads (language 8.7)."""
+"""The messages that brought events: what GetMetadataPropertyValue reads."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Reference data at run time: which rows an event is joined with.
 
 An event is joined with the version that is valid at its System.Timestamp(): of files with a time in
-their path, the newest that is not after it (language 3.5); before the first of them there are no
+their path, the newest that is not after it; before the first of them there are no
 rows. A file without a time in its path is valid at all times; when it changes while the job runs,
 events that reach the join after the change was seen get the new rows, whatever their timestamps:
 what has been joined stays as it is. Files are looked at every few seconds, while events come:

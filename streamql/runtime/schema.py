@@ -1,4 +1,4 @@
-"""Rows of an input with a CREATE TABLE: the declared columns, each of its type (language 19, 7.1).
+"""Rows of an input with a CREATE TABLE: the declared columns, each of its type.
 
 A value that is not of its column's type makes its event a data error. Formats are not converted:
 the text "12" is no bigint in JSON. Only what a format cannot say otherwise is read: ISO 8601 texts
@@ -50,7 +50,7 @@ def conform(rows: Rows, columns: Sequence[tuple[str, Type]], level: str) -> Conf
     """Return rows with the declared columns, and which of them fit.
 
     Below level 1.2 a bit is a bigint of 0 or 1. At 1.0 a text that says NaN or infinity, which JSON
-    and CSV cannot say otherwise, is a float; it reads as NULL, and drops nothing (language 18).
+    and CSV cannot say otherwise, is a float; it reads as NULL, and drops nothing.
     """
     declared: dict[str, Column] = {}
     keep = np.ones(len(rows), bool)
@@ -104,7 +104,7 @@ def _values(part: Column, want: Type, level: str, textual: bool) -> Array | None
     if part.type is want:
         return values
     match part.type, want:
-        case Type.BIGINT, Type.FLOAT:  # a loss of precision is no error (language 7.1)
+        case Type.BIGINT, Type.FLOAT:  # a loss of precision is no error (values.md)
             return values.cast(pa.float64(), safe=False)
         case Type.BIGINT, Type.BIT if level != "1.2":  # where JSON true is 1 already
             fitting = pc.is_in(values, value_set=pa.array([0, 1]))
@@ -128,7 +128,7 @@ def _is_none(part: Column, want: Type, level: str, textual: bool) -> Mask:
     none = np.zeros(len(part), bool)
     if part.type is not Type.TEXT:
         return none
-    if want is Type.BIT and textual:  # CSV writes a bit as true, false or null (language 7.1)
+    if want is Type.BIT and textual:  # CSV writes a bit as true, false or null (values.md)
         return mask_of(pc.match_substring_regex(part.values, r"(?i)^\s*null\s*$"))
     if want is Type.FLOAT and level == "1.0":
         return mask_of(pc.match_substring_regex(part.values, r"(?i)^\s*([+-]?infinity|nan)\s*$"))

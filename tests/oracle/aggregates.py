@@ -1,4 +1,4 @@
-"""Aggregates as the language defines them (language 9), over a plain list of rows.
+"""Aggregates as the language defines them, over a plain list of rows.
 
 A row is a dict; a column that a row lacks is NULL. NULLs count only for COUNT(*).
 """

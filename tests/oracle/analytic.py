@@ -1,4 +1,4 @@
-"""Analytic functions as the language defines them (language 11), for one event after the other.
+"""Analytic functions as the language defines them, for one event after the other.
 
 Events are (time, row), in order of time and then of arrival. Each function returns one result per
 event. `when` tells whether a row qualifies, `partition` are column names. Durations are ticks.

@@ -1,4 +1,4 @@
-"""Joins of streams as the language defines them (language 3.4): every pair is looked at.
+"""Joins of streams as the language defines them: every pair is looked at.
 
 A row of a join is (time, relations): `relations` maps each name to its (time, row), or to None
 where a LEFT JOIN found nothing. Times are ticks of 100 ns since 1970.
@@ -35,7 +35,7 @@ Joined = list[tuple[int, Relations]]
 
 
 def datediff(unit: str, start: int, end: int) -> int:
-    """Return the unit boundaries between two times; weeks begin on Sundays (language 8.4)."""
+    """Return the unit boundaries between two times; weeks begin on Sundays."""
     # 1970 began on a Thursday, four days after a Sunday
     shift = 4 * DAY if unit == "week" else 0
     size = UNITS[unit]

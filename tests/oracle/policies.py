@@ -1,4 +1,4 @@
-"""Time policies as the language defines them (language 15), for one event after the other.
+"""Time policies as the language defines them, for one event after the other.
 
 An arrival is (event time, arrival time, row) in order of arrival; the event time is None where it
 is no datetime, the arrival time where the event does not say when it arrived: such an event arrives

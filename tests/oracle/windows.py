@@ -1,4 +1,4 @@
-"""The windows of GROUP BY as the language defines them (language 5 and 10), one window at a time.
+"""The windows of GROUP BY as the language defines them, one window at a time.
 
 Times and durations are ticks of 100 ns since 1970. An event is (time, row). Each function returns
 the windows that hold events: (end, rows). Windows are (start, end].

@@ -1,1 +1,1 @@
-"""The built-in aggregates of the language (section 9), one family a file; `catalog` names them."""
+"""The built-in aggregates of the language, one family a file; `catalog` names them."""

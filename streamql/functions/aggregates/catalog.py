@@ -1,4 +1,4 @@
-"""The built-in aggregates by name, with their documentation (language 9 and 11)."""
+"""The built-in aggregates by name, with their documentation."""
 
 from __future__ import annotations
 

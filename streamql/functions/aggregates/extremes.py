@@ -1,7 +1,7 @@
 """MIN and MAX of numbers, datetimes, bits, and of text where the query says it is text.
 
 A value that is not declared or cast as text is compared as a number even if it is a text, so that
-'9' is less than '10' (language 9). Bigints and floats are compared exactly, and the result keeps
+'9' is less than '10'. Bigints and floats are compared exactly, and the result keeps
 its own type; of a bigint and a float of the same value the bigint is taken.
 """
 

@@ -23,7 +23,7 @@ _PORTION = 2_000_000
 def ranks(columns: Sequence[Column], descending: Sequence[bool], name: str, ranges: Ranges) -> Ints:
     """Return the rank of each row, from 0 on; rows of equal values have the same.
 
-    NULL is the lowest value (language 9), so that it comes last where the order is descending.
+    NULL is the lowest value, so that it comes last where the order is descending.
     Raises DataError for what has no order, and where a range has numbers as well as datetimes.
     """
     result = np.zeros(len(columns[0]) if columns else 0, np.int64)

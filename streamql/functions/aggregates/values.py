@@ -1,6 +1,6 @@
 """The values an aggregate reads: those that are not NULL, sorted into pieces by their type.
 
-Numeric text is read as a float unless the aggregate takes text (language 7.2).
+Numeric text is read as a float unless the aggregate takes text (language.md, Conversion).
 """
 
 from __future__ import annotations

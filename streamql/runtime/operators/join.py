@@ -96,7 +96,7 @@ class JoinOperator(Operator):
     """Keeps both sides as long as a row of the other side can still match.
 
     A pair has the later of the two times. A row of the left side without a match leaves a LEFT JOIN
-    once no match can come any more, at its own time plus the upper bound (language 3.4). Results
+    once no match can come any more, at its own time plus the upper bound. Results
     leave in order of time; at one instant pairs come in the order of the left rows, then of the
     right rows, then the rows without a match.
     """

@@ -60,7 +60,7 @@ class LookupOperator(Operator):
 
     Events keep their time, also where several rows match. INNER drops an event without a match,
     LEFT keeps it, with NULLs. Equal keys are found by hash; a NULL equals nothing, bigint 1 equals
-    float 1.0, and text '1' does not (language 3.4, 3.5). Other conditions are asked for each pair
+    float 1.0, and text '1' does not. Other conditions are asked for each pair
     of event and row with equal keys. `steps` are what a WITH step makes of the reference data
     before it is joined: filters and projections.
     """

@@ -195,7 +195,7 @@ class SnapshotKeeper(RowKeeper):
 
 
 class SlidingKeeper(RowKeeper):
-    """Rows of the last `size`: a result whenever one enters or leaves, per group (language 10)."""
+    """Rows of the last `size`: a result whenever one enters or leaves, per group."""
 
     def __init__(self, window: Sliding, aggregations: Sequence[Aggregation]) -> None:
         super().__init__(aggregations)

@@ -1,4 +1,4 @@
-"""User aggregates in JavaScript: one call of V8 for many ranges of rows (language 13.2).
+"""User aggregates in JavaScript: one call of V8 for many ranges of rows.
 
 A file's `main` makes a state: `init()`, `accumulate(value, timestamp)` for each row, and
 `computeResult()`; with `deaccumulate(value, timestamp)`, or `deaccumulateState(other)`, a range
