@@ -40,7 +40,7 @@ def asked(ask: Callable[[int], None], rows: int) -> list[float]:
     return found[rows // 10 :]  # the first ones load what is needed
 
 
-def job(query: str, rows: int, *more: str) -> list[float]:
+def job(query: str, row: bytes, rows: int, *more: str) -> list[float]:
     command = [*COMMAND, "--query", query, *more]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         into, out = process.stdin, process.stdout
@@ -48,24 +48,14 @@ def job(query: str, rows: int, *more: str) -> list[float]:
         assert out is not None
 
         def ask(number: int) -> None:
-            into.write(b'{"id":%d,"x":[%d]}\n' % (number, number))
+            into.write(row % (number, number))
             into.flush()
             assert json.loads(out.readline())["id"] == number
 
-        plain = query == PLAIN
-        found = asked(ask if not plain else scalar(into, out), rows)
+        found = asked(ask, rows)
         into.close()
         process.wait()
     return found
-
-
-def scalar(into: object, out: object) -> Callable[[int], None]:
-    def ask(number: int) -> None:
-        into.write(b'{"id":%d,"x":%d}\n' % (number, number))  # type: ignore[attr-defined]
-        into.flush()  # type: ignore[attr-defined]
-        assert json.loads(out.readline())["y"] == 2 * number  # type: ignore[attr-defined]
-
-    return ask
 
 
 def direct(port: int, rows: int) -> list[float]:
@@ -83,11 +73,11 @@ def direct(port: int, rows: int) -> list[float]:
 
 def main(rows: int) -> list[Figure]:
     with serving("score_server.py", "0.001") as port:
-        model = ("--function", f"score=http://127.0.0.1:{port}/score")
+        model = [f"--function=score=http://127.0.0.1:{port}/score", "--set=score.protocol=azureml"]
         ways = {
             "the model, asked directly": direct(port, rows),
-            "a plain query": job(PLAIN, rows),
-            "a query with the model": job(SCORED, rows, *model, "--set", "score.protocol=azureml"),
+            "a plain query": job(PLAIN, b'{"id":%d,"x":%d}\n', rows),
+            "a query with the model": job(SCORED, b'{"id":%d,"x":[%d]}\n', rows, *model),
         }
     print(f"{'one row, ms':28}{'median':>8}{'95 %':>8}")
     for name, found in ways.items():
