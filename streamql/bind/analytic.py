@@ -7,9 +7,11 @@ One that looks at none is computed before reference data is joined, which are no
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from ..batch import MAIN
+from ..errors import BindError
 from ..expressions.nodes import (
     ANALYTIC,
     META,
@@ -23,6 +25,9 @@ from ..expressions.nodes import (
     walk,
 )
 from ..plan.nodes import Analyze, Join, Lookup, Plan, Unnest
+
+Calls = tuple[tuple[str, Analytic], ...]
+"""Functions and the names of their results."""
 
 
 @dataclass
@@ -51,13 +56,43 @@ class Lifting:
 
     def place(self, plan: Plan) -> Plan:
         """Return the plan of FROM with the functions found so far computed in it."""
+        for relations, timed, calls in self._groups():
+            plan = _compute(plan, relations, timed, calls)
+        return plan
+
+    def place_below(self, join: Join | Lookup) -> Join | Lookup:
+        """Return a join with the functions of its own condition computed on its sides.
+
+        Raises BindError for a function that is not of one side, or of reference data.
+        """
+        for relations, timed, calls in self._groups():
+            if isinstance(join, Join) and relations == {join.right_key}:
+                calls = _of_main(calls, join.right_key)
+                join = replace(join, right=Analyze(join.right, calls))
+                continue
+            if join.right_key in relations or (isinstance(join, Join) and not relations):
+                raise BindError(
+                    "an analytic function in ON looks at the events of one side",
+                    calls[0][1].span,
+                    "compute it in a step over the stream, and join the step",
+                )
+            if join.left_key is not None:
+                calls = _of_main(calls, join.left_key)
+                relations = frozenset(MAIN if r == join.left_key else r for r in relations)
+            if isinstance(join, Join):
+                join = replace(join, left=_compute(join.left, relations, timed, calls))
+            else:
+                join = replace(join, source=_compute(join.source, relations, timed, calls))
+        return join
+
+    def _groups(self) -> Iterator[tuple[frozenset[str], bool, Calls]]:
+        """Take out the functions found so far, by the relations they look at."""
         found, self.found = self.found, []
         groups: dict[tuple[frozenset[str], bool], list[tuple[str, Analytic]]] = {}
         for name, call in found:
             groups.setdefault(_looked_at(call), []).append((name, call))
         for (relations, timed), calls in groups.items():
-            plan = _compute(plan, relations, timed, tuple(calls))
-        return plan
+            yield relations, timed, tuple(calls)
 
 
 def _looked_at(call: Analytic) -> tuple[frozenset[str], bool]:
@@ -75,9 +110,7 @@ def _relation(expr: Field | Whole) -> str:
     return expr.relation.removeprefix(f"{META}.")
 
 
-def _compute(
-    plan: Plan, relations: frozenset[str], timed: bool, calls: tuple[tuple[str, Analytic], ...]
-) -> Plan:
+def _compute(plan: Plan, relations: frozenset[str], timed: bool, calls: Calls) -> Plan:
     if not relations:
         return _before_lookups(plan, calls)
     if len(relations) > 1 or MAIN in relations:
@@ -86,15 +119,15 @@ def _compute(
     return Analyze(plan, calls) if placed is None else placed
 
 
-def _before_lookups(plan: Plan, calls: tuple[tuple[str, Analytic], ...]) -> Plan:
-    if isinstance(plan, Lookup):
-        return replace(plan, source=_before_lookups(plan.source, calls))
-    return Analyze(plan, calls)
+def _before_lookups(plan: Plan, calls: Calls) -> Plan:
+    match plan:
+        case Lookup(source=source) | Analyze(source=source):
+            return replace(plan, source=_before_lookups(source, calls))
+        case _:
+            return Analyze(plan, calls)
 
 
-def _below(
-    plan: Plan, owner: str, timed: bool, calls: tuple[tuple[str, Analytic], ...]
-) -> Plan | None:
+def _below(plan: Plan, owner: str, timed: bool, calls: Calls) -> Plan | None:
     """Return the plan with the functions computed below the join that names the relation.
 
     None where there is no such join, or where it gives the rows other times that are asked for.
@@ -114,16 +147,14 @@ def _below(
                 return replace(plan, source=Analyze(source, _of_main(calls, owner)))
             inner = _below(source, owner, timed, calls)
             return None if inner is None else replace(plan, source=inner)
-        case Unnest(source=source):
+        case Unnest(source=source) | Analyze(source=source):
             inner = _below(source, owner, timed, calls)
             return None if inner is None else replace(plan, source=inner)
         case _:
             return None
 
 
-def _of_main(
-    calls: tuple[tuple[str, Analytic], ...], owner: str
-) -> tuple[tuple[str, Analytic], ...]:
+def _of_main(calls: Calls, owner: str) -> Calls:
     """Return the calls as they read before the join names the relation."""
 
     def rename(expr: Expr) -> Expr:

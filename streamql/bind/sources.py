@@ -144,7 +144,7 @@ class Sources:
         """Compute the analytic functions in the conditions of a join below it."""
         condition = None if join.condition is None else self.lifting.lift(join.condition)
         keys = tuple((self.lifting.lift(a), self.lifting.lift(b)) for a, b in join.keys)
-        return self.lifting.place(replace(join, condition=condition, keys=keys))
+        return self.lifting.place_below(replace(join, condition=condition, keys=keys))
 
     def check_substreams(self) -> None:
         """Raise BindError when some inputs have TIMESTAMP BY ... OVER and others have not."""
