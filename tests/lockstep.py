@@ -38,9 +38,17 @@ class Turns:
         self._all: list[greenlet] = [self._main]
         self._waiting: dict[greenlet, tuple[Callable[[], bool], float | None]] = {}
         self.threading = SimpleNamespace(
-            Thread=self._bound(Thread), Event=self._bound(Event), Lock=self._bound(Lock)
+            Thread=self._bound(Thread),
+            Event=self._bound(Event),
+            Lock=self._bound(Lock),
+            Semaphore=self._bound(Semaphore),
         )
-        self.queue = SimpleNamespace(Queue=self._bound(Queue), Full=queue.Full, Empty=queue.Empty)
+        self.queue = SimpleNamespace(
+            Queue=self._bound(Queue),
+            SimpleQueue=self._bound(Queue),
+            Full=queue.Full,
+            Empty=queue.Empty,
+        )
         self.time = SimpleNamespace(monotonic=lambda: self.now)
 
     def _bound(self, kind: type) -> Callable[..., Any]:
@@ -173,8 +181,23 @@ class Lock:
         self._free = True
 
 
+class Semaphore:
+    """As threading.Semaphore."""
+
+    def __init__(self, turns: Turns, value: int = 1) -> None:
+        self._turns = turns
+        self._free = value
+
+    def acquire(self) -> None:
+        self._turns.until(lambda: self._free > 0)
+        self._free -= 1
+
+    def release(self) -> None:
+        self._free += 1
+
+
 class Queue:
-    """As queue.Queue."""
+    """As queue.Queue, and as queue.SimpleQueue."""
 
     def __init__(self, turns: Turns, maxsize: int = 0) -> None:
         self._turns = turns

@@ -74,7 +74,10 @@ class OutputWriter:
         self.policy = OutputPolicy()
         self._sink = sink
         self._dropping = False
-        self._batches: queue.Queue[Batch | Asked | None] = queue.Queue(_BEHIND)
+        # not a queue of limited size: what waits for one of those can miss the news of what was put
+        # when Ctrl-C comes in the middle of that, and then waits for ever
+        self._batches: queue.SimpleQueue[Batch | Asked | None] = queue.SimpleQueue()
+        self._room = threading.Semaphore(_BEHIND)
         self._error: BaseException | None = None
         self._finished = False
         self._closing = threading.Lock()
@@ -95,6 +98,7 @@ class OutputWriter:
         """Take a batch; waits while the output is behind. Raises what writing raised."""
         self.check()
         self.rows += batch.count
+        self._room.acquire()
         self._batches.put(batch)
 
     def ask(self, action: Callable[[Sink], Any]) -> Asked:
@@ -148,6 +152,7 @@ class OutputWriter:
             if isinstance(batch, Asked):
                 batch.do(self._sink, self._error, partial(self.policy.tried, self.name))
                 continue
+            self._room.release()
             if self._error is not None:
                 continue  # keep taking, so that the pipeline does not wait for ever
             try:
