@@ -122,7 +122,7 @@ def test_the_file_is_the_same_whatever_the_batches_and_the_speed_of_answers(tmp_
         "protocol": "azureml",
         "returns": "any",
     }
-    assert str(lines[1].pop("failure")).startswith("answered 422 Unprocessable")
+    assert str(lines[1].pop("failure")).startswith("answered 422 Unprocessable Content")
     assert lines[1] == {"function": "score", "row": -5, "status": 422, "body": "negative"}
     # and the answers do not depend on the batches either
     replays = [

@@ -6,7 +6,6 @@ What a database knows is known when a transaction is stored, after the checkpoin
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 
 import pytest
@@ -242,4 +241,4 @@ def test_a_trigger_that_takes_back_the_transaction_ends_the_job(tmp_path):
     run = Into(f"sqlite://{place.path}?table=t", TASK, tmp_path / "job")
     with pytest.raises(OutputError, match="all; the transaction's"):
         run.run()
-    assert sqlite3.connect(place.path).execute("SELECT MAX(v) FROM t").fetchone()[0] in (None, 2)
+    assert place.rows("SELECT MAX(v) FROM t")[0][0] in (None, 2)

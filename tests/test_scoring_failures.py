@@ -94,7 +94,7 @@ def test_pauses_grow_and_are_spread() -> None:
         ({}, Reply(b"", 404), 1, "answered 404 Not Found; row [1]"),
         ({}, Reply(b"", 307, {"location": "http://evil/"}), 1, "307 Temporary Redirect"),
         ({}, Reply(b"", 204), 1, "204 No Content"),
-        ({}, Reply(b"no", 422), 1, "answered 422 Unprocessable"),
+        ({}, Reply(b"no", 422), 1, "answered 422 Unprocessable Content"),
         ({}, Reply(b"x" * 9000, 400), 1, "xxx...; row [1]"),
         ({}, Reply(b"<html>", 200), 1, "answered something that is not JSON: <html>; row [1]"),
         ({}, Reply(b"", 200), 1, "answered something that is not JSON"),

@@ -12,6 +12,13 @@ from enum import Enum
 from http import HTTPStatus
 
 _LIMITED = frozenset({408, 425, 429, 500, 502, 504})
+# names of RFC 9110, where Python has others before 3.13
+_RENAMED = {
+    413: "Content Too Large",
+    414: "URI Too Long",
+    416: "Range Not Satisfiable",
+    422: "Unprocessable Content",
+}
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 30.0
 
 
@@ -33,7 +40,7 @@ def class_of(status: int) -> Retry:
 def phrase(status: int) -> str:
     """Return a status with its name: `503 Service Unavailable`."""
     try:
-        return f"{status} {HTTPStatus(status).phrase}"
+        return f"{status} {_RENAMED.get(status) or HTTPStatus(status).phrase}"
     except ValueError:
         return str(status)
 
