@@ -165,22 +165,36 @@ def place(text: str, offset: int) -> tuple[int, int]:
 
 
 def excerpt(text: str, span: Span, width: int | None = None) -> tuple[str, str]:
-    """Return the line that a span begins in, and carets under it; cut to a width."""
+    """Return the line that a span begins in, and carets under it; cut to a width, and where there
+    is none a line that is very long to what is around the place."""
     start = min(span.start, len(text))
     begin = text.rfind("\n", 0, start) + 1
     stop = text.find("\n", start)
     line = text[begin : stop if stop >= 0 else len(text)].rstrip("\r").expandtabs(1)
     column = start - begin
+    if width is None and len(line) > _LONG_LINE:
+        width = _LONG_LINE // 5
     if width is not None and len(line) > (room := max(width, _LEAST_WIDTH)):
         cut = max(0, min(column - room // 3, len(line) - room))
         before, behind = "…" if cut else "", "…" if cut + room < len(line) else ""
         line = before + line[cut + len(before) : cut + room - len(behind)] + behind
         column -= cut
     carets = max(1, min(span.end - start, len(line) - column))
-    return line, " " * column + "^" * carets
+    indent, under = _cells(line[:column]), _cells(line[column : column + carets])
+    return line, " " * indent + "^" * max(carets, under)
+
+
+def _cells(text: str) -> int:
+    """Return how many cells of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
 _LEAST_WIDTH = 20
+_LONG_LINE = 1000
 _CARETS = re.compile(r"  \| ( *)(\^+)")
 
 

@@ -42,6 +42,9 @@ def said(*arguments):
         (["run", "query.sql", "--function", "f=f.rb"], "cannot make udf.f from f.rb",
          "a function is a .js file"),
         (["run", "--inputt", "x"], "no such option '--inputt'", "did you mean --input"),
+        (["-x"], "no such option '-x'", "streamql --help tells"),
+        (["run", "query.sql", "--input"], "option '--input' requires an argument",
+         "streamql run --help tells"),
         (["model", "call", "x"], "missing option '--row'", "streamql model call --help tells"),
         (["explain", "--format", "png"], "invalid value for '--format': 'png' is not one of",
          "explain --help tells more"),
@@ -121,3 +124,15 @@ def test_a_long_line_is_cut_around_its_place(width):
     assert lines[2][start : start + 6] == "foo(a)"
     assert lines[1] == f"  line 1, column {at + 1}"
     assert text in render(BindError("wrong", Span(at, at + 6)), text)
+
+
+def test_a_line_that_is_very_long_is_shown_around_the_place_in_a_pipe_as_well(folder):
+    columns = ", ".join(f"a AS c{n}" for n in range(1000))
+    (folder / "long.sql").write_text(f"SELECT {columns}, nope(a) AS x FROM input")
+    code, text = said("run", "long.sql", "--input", "rows.jsonl")
+    line, carets = text.splitlines()[2:4]
+    assert code == 2
+    assert line.startswith("  | …")
+    assert len(line) < 250
+    start, end = carets.index("^"), carets.rindex("^") + 1
+    assert line[start:end] in ("nope", "nope(a)")

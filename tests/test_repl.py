@@ -130,6 +130,40 @@ def test_the_query_of_a_file_is_run_first(rides, tmp_path):
 @pytest.mark.parametrize(
     ("command", "said"),
     [
+        (".limit 1", "1 row of each output is shown"),
+        (".limit 2", "2 rows of each output are shown"),
+        ("help", "A query ends with a semicolon"),
+        ("Help();", ".quit                   leave"),
+    ],
+)
+def test_commands_say_what_they_did(command, said):
+    found = piped(command)
+    assert found.exit_code == 0
+    assert said in found.stdout
+
+
+@pytest.mark.parametrize("word", ["exit", "quit;", "EXIT ;", "quit()", ".quit"])
+def test_what_people_type_to_leave_leaves(rides, word):
+    found = piped(f"{word}\nnever read;", "-i", str(rides))
+    assert (found.exit_code, found.output) == (0, "")
+
+
+def test_a_pipe_is_text(rides):
+    assert piped(b"\xef\xbb\xbfSELECT id FROM input;\r\n", "-i", str(rides)).exit_code == 0
+    found = piped(b".time off\n'\xff';", "-i", str(rides))
+    assert "error: line 2 of standard input is not UTF-8 text (byte 2)" in found.output
+    assert found.exit_code == 2
+
+
+def test_names_of_wide_letters_stand_in_line(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"größe":1,"日本":2}\n')
+    found = piped(".schema", "-i", str(tmp_path / "a.jsonl"))
+    assert found.output.splitlines()[:2] == ["größe  bigint", "日本   bigint"]
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
         (".tabels", "did you mean .tables?"),
         (".input", ".input needs NAME=URI, found nothing"),
         (".input nowhere.jsonl", ".input needs NAME=URI, found nowhere.jsonl"),

@@ -52,6 +52,12 @@ class Commands(click.Group):
         except BaseException as error:  # noqa: BLE001 - the one place where errors end
             ctx.exit(exit_code_of(error, ctx))
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            ctx.exit(told_usage(error, ctx))
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:

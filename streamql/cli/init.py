@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -40,4 +41,5 @@ def init_command(ctx: click.Context, folder: str, from_asa: bool) -> None:
         written = new.new_project(place)
     for path in written:
         click.echo(f"wrote {path}", color=ctx.find_root().color)
-    click.echo(f"now: streamql run {place}; streamql test {place}")
+    typed = shlex.quote(str(place))
+    click.echo(f"now: streamql run {typed}; streamql test {typed}")

@@ -58,7 +58,8 @@ def told_usage(error: click.UsageError, ctx: click.Context) -> int:
     text = error.message if near else error.format_message()
     text = text.strip().rstrip(".")
     say(coloured(f"error: {text[:1].lower()}{text[1:]}"), ctx, "error")
-    command = error.ctx.command_path if error.ctx is not None else ctx.command_path
+    inner = f"{ctx.command_path} {ctx.invoked_subcommand or ''}".rstrip()
+    command = error.ctx.command_path if error.ctx is not None else inner
     hint = f"did you mean {' or '.join(sorted(near))}?" if near else f"{command} --help tells more"
     say(coloured(f"hint: {hint}"), ctx, "error")
     return error.exit_code

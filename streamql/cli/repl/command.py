@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator
 
 import click
 
@@ -43,5 +44,20 @@ def repl_command(ctx: click.Context, flags: QueryFlags) -> None:
 
             converse(session)
         elif code == 0:
-            code = session.run_all(sys.stdin)
+            code = session.run_all(_lines(sys.stdin.buffer))
         ctx.exit(code if not sys.stdin.isatty() else 0)
+
+
+def _lines(stream: Iterable[bytes]) -> Iterator[str]:
+    """Yield the lines of a pipe. Raises UsageError for what is no text."""
+    from ...errors import UsageError
+
+    for number, line in enumerate(stream, 1):
+        try:
+            text = line.decode()
+        except UnicodeDecodeError as error:
+            raise UsageError(
+                f"line {number:,} of standard input is not UTF-8 text (byte {error.start + 1})",
+                hint="save it as UTF-8",
+            ) from None
+        yield text.removeprefix("\ufeff") if number == 1 else text

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from rich.cells import cell_len, set_cell_size
 
 from ...errors import UsageError, suggest
 from ...types import Type
@@ -71,10 +72,10 @@ def _tables(session: Session, _rest: str) -> None:
     if not known:
         click.echo("no inputs yet: .input NAME=PATH adds one")
     references, live = session.engine.inputs.references(), session.engine.inputs.live()
-    width = max(map(len, known), default=0)
+    width = max(map(cell_len, known), default=0)
     for name, origin in known.items():
         kind = "reference" if name in references else "live" if name in live else "stream"
-        click.echo(f"{name:{width}}  {kind:9}  {origin}")
+        click.echo(f"{set_cell_size(name, width)}  {kind:9}  {origin}")
 
 
 def _schema(session: Session, rest: str) -> None:
@@ -86,9 +87,9 @@ def _schema(session: Session, rest: str) -> None:
     if not known:
         click.echo(f"{name} has no events")
         return
-    width = max(map(len, known))
+    width = max(map(cell_len, known))
     for field, kinds in known.items():
-        click.echo(f"{field:{width}}  {kinds}")
+        click.echo(f"{set_cell_size(field, width)}  {kinds}")
     click.echo(f"(of the first {len(rows):,} events)")
 
 
@@ -142,8 +143,9 @@ def _limit(session: Session, rest: str) -> None:
         if rest.lower() != "all" and not rest.isdecimal():
             raise UsageError(f".limit takes a number of rows or all, found {rest!r}")
         session.limit = 0 if rest.lower() == "all" else int(rest)
-    shown = f"{session.limit:,} rows" if session.limit else "all rows"
-    click.echo(f"{shown} of each output are shown")
+    rows = "1 row" if session.limit == 1 else f"{session.limit:,} rows"
+    verb = "is" if session.limit == 1 else "are"
+    click.echo(f"{rows if session.limit else 'all rows'} of each output {verb} shown")
 
 
 def _save(session: Session, rest: str) -> None:

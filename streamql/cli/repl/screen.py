@@ -67,7 +67,11 @@ class Screen:
             shown = count if self._limit == 0 else min(count, self._limit)
             text = f"{count:,} row{'' if count == 1 else 's'}"
             if shown < count:
-                text = f"the first {shown:,} of {text}" if whole else f"the first {shown:,} rows"
+                text = (
+                    f"the first {shown:,} of {text}"
+                    if whole
+                    else f"the first {'row' if shown == 1 else f'{shown:,} rows'}"
+                )
             parts.append(text if len(self._names) == 1 else f"{name}: {text}")
         return ", ".join(parts)
 

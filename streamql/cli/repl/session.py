@@ -22,12 +22,23 @@ LIMIT = 100
 
 _DECLARATION = re.compile(r"\s*CREATE\s+TABLE\b", re.IGNORECASE)
 _TABLE_NAME = re.compile(r"CREATE\s+TABLE\s+(\w+|\[[^\]]+\])", re.IGNORECASE)
+_WORDS = re.compile(r"\s*(exit|quit|help)\s*(\(\s*\))?\s*;?\s*", re.IGNORECASE)
 _OUTSIDE = re.compile(r"'[^']*'|\"[^\"\n]*\"|\[[^\]\n]*\]|(;)")
+
+
+def command_in(text: str) -> str | None:
+    """Return the command that a text is: one with a dot, or a word that is meant for one."""
+    if text.lstrip().startswith("."):
+        return text.strip()
+    word = _WORDS.fullmatch(text)
+    if word is None:
+        return None
+    return ".help" if word[1].lower() == "help" else ".quit"
 
 
 def ends(text: str) -> bool:
     """Tell whether what was typed is whole: a command, or a text whose last sign is a `;`."""
-    if not text.strip() or text.lstrip().startswith("."):
+    if not text.strip() or command_in(text) is not None:
         return True
     try:
         return blank_comments(text).rstrip().endswith(";")
@@ -67,10 +78,10 @@ class Session:
         """
         self.shown = ""
         try:
-            if text.lstrip().startswith("."):
+            if (command := command_in(text)) is not None:
                 from .commands import obey
 
-                obey(self, text.strip())
+                obey(self, command)
             else:
                 text = self._declare(text)
                 if text.strip(" ;\r\n\t"):

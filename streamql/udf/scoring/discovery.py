@@ -89,9 +89,11 @@ def learn(
         if isinstance(protocol, Auto):
             kind = kind or _by_path(place)
             if kind is None:
+                silent = learned.asked and all(r.status is None for _, r in learned.asked)
+                known = f"set {alias}.protocol to {', '.join(p.name for p in PROTOCOLS)}"
                 raise UsageError(
                     f"udf.{alias}: no protocol found: {told(learned.asked)}",
-                    hint=f"set {alias}.protocol to {', '.join(p.name for p in PROTOCOLS)}",
+                    hint="start the server, or look at the address" if silent else known,
                 )
             protocol = _instead(alias, kind, given)
     if settings.signature not in ("auto", "off"):
