@@ -17,9 +17,9 @@ from ..sifting import Refusal, sift
 from ..types import Array, Type
 from .fitting import Place
 from .postgres_errors import error_of, is_of_rows, refused_before, remember, row_of
-from .postgres_table import TABLE, as_json, columns_of, copied, join, quoted, sql, unique_indexes
+from .postgres_table import TABLE, as_json, columns_of, copied, join, sql, unique_indexes
 from .staged import Part, missing
-from .tables import EPOCHS, TableSink, Target
+from .tables import EPOCHS, TableSink, Target, quoted
 from .uri import Uri, shown
 
 if TYPE_CHECKING:
@@ -247,11 +247,7 @@ class PostgresSink(TableSink):
     def _upsert(self, cursor: psycopg.Cursor[Any], part: Part) -> None:
         """Put rows into the place of those with their keys; of several with one key the last."""
         listed = ", ".join(map(quoted, part.names))
-        places = [place.name for place in self._key_places()]
-        key = ", ".join(map(quoted, places))
-        rest = [quoted(name) for name in part.names if name not in places]
-        changes = ", ".join(f"{name} = EXCLUDED.{name}" for name in rest)
-        action = f"DO UPDATE SET {changes}" if rest else "DO NOTHING"
+        key = ", ".join(quoted(place.name) for place in self._key_places())
         number = quoted("_streamql_row")
         for statement in (
             f"CREATE TEMP TABLE _streamql_rows ON COMMIT DROP AS SELECT {listed} "
@@ -264,7 +260,7 @@ class PostgresSink(TableSink):
             sql(
                 f"INSERT INTO {self._table} ({listed}) SELECT DISTINCT ON ({key}) {listed} "
                 f"FROM pg_temp._streamql_rows ORDER BY {key}, {number} DESC "
-                f"ON CONFLICT ({key}) {action}"
+                f"{self._on_conflict(part.names)}"
             )
         )
         cursor.execute("DROP TABLE pg_temp._streamql_rows")

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OutputError
-from .postgres_table import quoted, sql
-from .tables import DROPPED, LEAVE_OUT, REMEMBERED, lost, taken
+from .postgres_table import sql
+from .tables import DROPPED, LEAVE_OUT, REMEMBERED, lost, quoted, taken
 
 if TYPE_CHECKING:
     import psycopg

@@ -136,11 +136,6 @@ def as_json(line: str, places: Sequence[Place]) -> str:
     return json.dumps(found, ensure_ascii=False)
 
 
-def quoted(name: str) -> str:
-    """Return a name as it stands in a statement."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 def sql(statement: str) -> Any:
     """Return a statement whose names are quoted already."""
     return statement.encode()

@@ -18,7 +18,7 @@ from ..errors import OutputError, UsageError
 from ..types import Array, Type
 from .fitting import Family, Place
 from .staged import Part, missing
-from .tables import DROPPED, EPOCHS, LEAVE_OUT, REMEMBERED, TableSink, Target, lost, taken
+from .tables import DROPPED, EPOCHS, LEAVE_OUT, REMEMBERED, TableSink, Target, lost, quoted, taken
 from .uri import Uri
 
 _WAIT = 30.0
@@ -81,7 +81,7 @@ class SqliteSink(TableSink):
             return
         if found[1] == "view":
             raise OutputError(f"{self.target.table} of {self._path} is a view", hint="name a table")
-        self._table = _quoted(found[0])
+        self._table = quoted(found[0])
         columns = ask(f"PRAGMA table_info({self._table})").fetchall()
         single = sum(1 for column in columns if column[5]) == 1
         self.places = {}
@@ -98,26 +98,26 @@ class SqliteSink(TableSink):
         unique = [frozenset(c[1] for c in columns if c[5])]
         for index in ask(f"PRAGMA index_list({self._table})").fetchall():
             if index[2] and not index[4]:
-                rows = ask(f"PRAGMA index_info({_quoted(index[1])})").fetchall()
+                rows = ask(f"PRAGMA index_info({quoted(index[1])})").fetchall()
                 unique.append(frozenset(row[2] for row in rows))
         self._require_unique(unique)
 
     def _create(self, definitions: Sequence[tuple[str, str]]) -> None:
         key = {name.lower() for name in self.target.key}
         lines = [
-            f"{_quoted(name)} {kind}" + (" NOT NULL" if name.lower() in key else "")
+            f"{quoted(name)} {kind}" + (" NOT NULL" if name.lower() in key else "")
             for name, kind in definitions
         ]
         if key:
-            lines.append(f"PRIMARY KEY ({', '.join(map(_quoted, self.target.key))})")
+            lines.append(f"PRIMARY KEY ({', '.join(map(quoted, self.target.key))})")
         with self._errors(0):
             self._database.execute(
-                f"CREATE TABLE IF NOT EXISTS {_quoted(self.target.table)} ({', '.join(lines)})"
+                f"CREATE TABLE IF NOT EXISTS {quoted(self.target.table)} ({', '.join(lines)})"
             )
             self._describe()
 
     def _quoted_table(self) -> str:
-        return _quoted(self.target.table)
+        return quoted(self.target.table)
 
     # -- rows ---------------------------------------------------------------------------------
 
@@ -228,16 +228,11 @@ class SqliteSink(TableSink):
         return json.dumps(values, ensure_ascii=False)
 
     def _statement(self, names: Sequence[str]) -> str:
-        listed, marks = ", ".join(map(_quoted, names)), ", ".join("?" * len(names))
+        listed, marks = ", ".join(map(quoted, names)), ", ".join("?" * len(names))
         statement = f"INSERT INTO {self._table} ({listed}) VALUES ({marks})"
         if not self.target.upsert:
             return statement
-        key = {name.lower() for name in self.target.key}
-        places = ", ".join(_quoted(place.name) for place in self._key_places())
-        rest = [_quoted(name) for name in names if name.lower() not in key]
-        changes = ", ".join(f"{name} = excluded.{name}" for name in rest)
-        action = f"DO UPDATE SET {changes}" if rest else "DO NOTHING"
-        return f"{statement} ON CONFLICT ({places}) {action}"
+        return f"{statement} {self._on_conflict(names)}"
 
     def _disconnect(self) -> None:
         self._database.close()
@@ -300,10 +295,6 @@ def _family(declared: str) -> Family:
     if "DATE" in name or "TIME" in name:
         return Family.DATETIME
     return Family.TEXT
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def open_sqlite_sink(uri: Uri) -> SqliteSink:

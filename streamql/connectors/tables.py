@@ -199,6 +199,13 @@ class TableSink(StagedSink):
                 )
         return [self.places[column.lower()] for column in self.target.key]
 
+    def _on_conflict(self, names: Sequence[str]) -> str:
+        """Return the end of an INSERT of these columns that replaces the row with the same key."""
+        key = [place.name for place in self._key_places()]
+        changes = ", ".join(f"{quoted(n)} = EXCLUDED.{quoted(n)}" for n in names if n not in key)
+        action = f"DO UPDATE SET {changes}" if changes else "DO NOTHING"
+        return f"ON CONFLICT ({', '.join(map(quoted, key))}) {action}"
+
     def _require_unique(self, indexes: Sequence[frozenset[str]]) -> None:
         """Raise OutputError when rows are to be replaced by a key that is not unique."""
         columns = frozenset(place.name for place in self._key_places())
@@ -209,6 +216,11 @@ class TableSink(StagedSink):
                 hint=f"CREATE UNIQUE INDEX rows_key ON {self._quoted_table()} ({listed}), "
                 "or say mode=append",
             )
+
+
+def quoted(name: str) -> str:
+    """Return a name as it stands in a statement."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def taken(table: str, columns: Sequence[str], values: str, count: int) -> OutputError:
