@@ -126,7 +126,8 @@ def _manifest(file: Path) -> _Manifest:
         return _xml_manifest(file)
     content = read_object(file)
     files = []
-    for entry in content.get("configurations") or ():
+    entries = content.get("configurations") or []
+    for entry in entries if isinstance(entries, list) else [entries]:
         path = (
             {str(k).lower(): v for k, v in entry.items()}.get("filepath")
             if isinstance(entry, dict)

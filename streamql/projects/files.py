@@ -17,6 +17,13 @@ def find(folder: Path, written: str) -> Path | None:
 
     Backslashes separate as slashes do, and letters may be of the other case.
     """
+    try:
+        return _found(folder, written)
+    except OSError:  # longer than a name can be
+        return None
+
+
+def _found(folder: Path, written: str) -> Path | None:
     text = written.replace("\\", "/")
     if len(text) > 2 and text[1] == ":" and text[0].isalpha():
         return None  # a drive of the machine on which it was written

@@ -73,6 +73,10 @@ def read_toml_project(file: Path) -> Project:
     if find(folder, query) is None:
         raise absent(folder, [query, *_gone(folder, content)], file)
     script_file = need(folder, query, file)
+    for key in ("inputs", "references", "outputs"):
+        for name, uri in _table(content, key).items():
+            if uri == "":
+                raise UsageError(f"{file}: {key}.{name} is empty", hint="write a path or a URI")
     functions: dict[str, Function] = {}
     for alias, said in _table(content, FUNCTIONS).items():
         spec = said if isinstance(said, str) else said.get(SPEC) if isinstance(said, dict) else None

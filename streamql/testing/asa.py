@@ -90,7 +90,8 @@ def _expected(file: Path, case: Mapping[str, Any]) -> Iterator[tuple[str, Expect
 
 
 def _list(file: Path, case: Mapping[str, Any], key: str, alias: str) -> Iterator[dict[str, Any]]:
-    for given in case.get(key) or ():
+    listed = case.get(key) or []
+    for given in listed if isinstance(listed, list) else [listed]:
         for wanted in (alias, "filepath"):
             if not isinstance(given, dict) or not isinstance(given.get(wanted), str):
                 raise UsageError(f"{file}: {case.get('name')}: {key} without {wanted}: {given}")
