@@ -104,3 +104,16 @@ def test_an_interrupt_of_the_commands_for_models(tmp_path: Path, command: list[s
         line = ["model", *command, given, server.url, "--protocol", "azureml"]
         code, said = interrupted(line, tmp_path, lambda: server.open > 0)
     assert (code, said) == (130, b"interrupted\n")
+
+
+def test_an_interrupt_while_the_program_is_loaded(tmp_path: Path) -> None:
+    """Before anything of it runs: there is no other place where it could be told."""
+    (tmp_path / "click.py").write_text("raise KeyboardInterrupt\n")
+    path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[1])])
+    done = subprocess.run(
+        [sys.executable, "-m", "streamql", "--version"],
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": path},
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"interrupted\n")

@@ -7,6 +7,12 @@ top, so that `streamql --version` starts at once.
 
 from __future__ import annotations
 
-from .group import main
+import sys
+
+try:
+    from .group import main
+except KeyboardInterrupt:  # within the 50 ms before anything is there to end it with
+    sys.stderr.write("interrupted\n")
+    raise SystemExit(130) from None
 
 __all__ = ["main"]
