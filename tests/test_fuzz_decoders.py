@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fuzzing import damaged, examples, flipped, refusal
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streamql.errors import InputError
@@ -146,6 +146,7 @@ PARQUET = parquet()
 
 @fuzz
 @given(SEEDS)
+@example(824)  # a bit of the schema makes numbers durations, which have no SQL type
 def test_parquet(seed):
     draw = Random(seed)
     data = draw.choice([damaged, flipped])(draw, PARQUET, draw.randrange(1, 6))
@@ -155,7 +156,8 @@ def test_parquet(seed):
             block.rows.record().to_pylist()
 
     error = refusal(InputError, read)
-    assert error is None or error.message.startswith("the parquet file cannot be read")
+    told = ("the parquet file cannot be read", "column '", "two columns are named")
+    assert error is None or error.message.startswith(told)
 
 
 @fuzz
