@@ -86,7 +86,6 @@ def run_command(
     from .startup import keep_freed_memory, share_the_interpreter
 
     keep_freed_memory()
-    share_the_interpreter()
     gc.disable()  # what is loaded now stays: looking for garbage in it takes a tenth of the start
     with (
         logged(ctx, log_format, log_level) as log,
@@ -96,6 +95,7 @@ def run_command(
         from .console import console_shown
         from .progress import Progress, wanted
 
+        share_the_interpreter()
         job = at.engine.job(
             at.script,
             bind_input=at.only_input,
