@@ -12,10 +12,10 @@ there already; the function gets what a query gives it and returns a column:
     records    records as JSON text
 
 Prints thousands of rows per second of the bare loop and the share of it that each form reaches; the
-goal is 80 %. What is handed over costs the same for every model, so that the size of the model
-decides how much there is to win: networks of 10 inputs and two hidden layers, and ensembles of full
-binary trees over 10 inputs (`trees x depth`), the last one a classifier that gives a label and the
-scores of both classes.
+goal is 80 % where no text is to be parsed. What is handed over costs the same for every model, so
+that the size of the model decides how much there is to win: networks of 10 inputs and two hidden
+layers, and ensembles of full binary trees over 10 inputs (`trees x depth`), the last one a
+classifier that gives a label and the scores of both classes.
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ FORMS = {
     "records": "records as text",
 }
 LEAST = 80.0
-"""Per cent of the bare loop that each form should reach."""
+"""Per cent of the bare loop that each form but text should reach."""
+_TEXT = ("arrays", "records")
+"""Forms of which JSON has to be parsed first, which the bare loop has not to do."""
 
 
 def network(path: Path, width: int) -> None:
@@ -195,7 +197,8 @@ def figures(shares: Mapping[str, Mapping[str, float]]) -> list[Figure]:
     for form, about in FORMS.items():
         model = min(shares, key=lambda name: shares[name][form])
         text = f"{about}, share of a bare loop (least: {model})"
-        found.append(Figure(text, 100 * shares[model][form], LEAST, at_least=True, unit=" %"))
+        limit = None if form in _TEXT else LEAST
+        found.append(Figure(text, 100 * shares[model][form], limit, at_least=True, unit=" %"))
     return found
 
 

@@ -190,14 +190,16 @@ def test_the_least_share_of_the_bare_loop_counts(bench):
 
     shares = {
         "small": dict.fromkeys(micro_onnx.FORMS, 0.9),
-        "large": {**dict.fromkeys(micro_onnx.FORMS, 1.1), "arrays": 0.25},
+        "large": {**dict.fromkeys(micro_onnx.FORMS, 1.1), "packed": 0.25, "arrays": 0.2},
     }
-    step, *_, arrays, _ = micro_onnx.figures(shares)
+    step, packed, _, arrays, records = micro_onnx.figures(shares)
     assert (step.text, step.amount) == (
         "columns of a step, share of a bare loop (least: small)",
         "90.00 %",
     )
-    assert "(least: large) 25.00 % (at least 80 %)" in arrays.verdict("onnx")
+    assert "(least: large) 25.00 % (at least 80 %)" in packed.verdict("onnx")
+    assert arrays.amount == "20.00 %"
+    assert arrays.limit is records.limit is None  # of JSON, which the bare loop has not to parse
 
 
 def test_the_slowest_way_and_goals_of_single_ones_count(bench):

@@ -62,7 +62,7 @@ def check_length(output: Any, count: int, name: str) -> None:
         if len(output) != count:
             raise BadAnswer(f"an output {name!r} with {len(output):,} values for {count:,} rows")
         return
-    shape = np.shape(output)
+    shape = output.shape if isinstance(output, np.ndarray) else np.shape(output)
     if not shape or shape[0] != count:
         raise BadAnswer(f"an output {name!r} of shape {list(shape)} for {count:,} rows")
 

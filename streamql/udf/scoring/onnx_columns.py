@@ -79,7 +79,7 @@ class _Floats(Inputs):
 def _drop_signs_of_zeros(table: NDArray[Any], parts: Sequence[NDArray[np.float64]]) -> None:
     """Make zeros of the columns positive; numbers that are zero in the table alone keep theirs."""
     bits = table.view(f"i{table.dtype.itemsize}")
-    least = np.iinfo(bits.dtype).min  # the bits of a negative zero
+    least = -(1 << 8 * table.dtype.itemsize - 1)  # the bits of a negative zero
     if table.size == 0 or int(bits.min()) != least:
         return
     # of one dimension: with two, to find the places takes longer than to make the table
