@@ -1,8 +1,8 @@
 """Analytic functions leave the expressions and are computed by operators of their own.
 
-They look at the query's input: before WHERE, before join conditions and before grouping (language
-11). A function of one relation of a join is computed on that relation's stream, before the join.
-One that looks at none is computed before reference data is joined, which are no events.
+They look at the query's input: before WHERE, before join conditions and before grouping. A
+function of one relation of a join is computed on that relation's stream, before the join. One that
+looks at none is computed before reference data is joined, which are no events.
 """
 
 from __future__ import annotations
