@@ -9,7 +9,6 @@ import gzip
 import json
 import math
 import os
-import ssl
 import time
 import urllib.error
 import urllib.request
@@ -147,7 +146,9 @@ class Sender:
         ):
             self._opener.add_handler(handler)
         if endpoint.url.startswith("https:"):
-            self._opener.add_handler(urllib.request.HTTPSHandler(context=_trusting(endpoint)))
+            self._opener.add_handler(
+                urllib.request.HTTPSHandler(context=tls_context(endpoint.authorities))
+            )
 
     def send(self, body: Mapping[str, Any]) -> bool:
         """Send a body; tell whether the collector has taken it."""
@@ -178,10 +179,6 @@ class Sender:
         if warn is not None:
             warn(f"{self._endpoint} takes no telemetry: {reason}; the job goes on without")
         return False
-
-
-def _trusting(endpoint: Endpoint) -> ssl.SSLContext:
-    return tls_context(endpoint.authorities)
 
 
 def _reason(error: Exception) -> str:
